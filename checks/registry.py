@@ -1,0 +1,130 @@
+"""The catalogue: every check with its metadata, filled as the check modules are imported."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import pytest
+
+import checks
+from checks.outcome import Severity
+from fixtures.desired import Desired
+from fixtures.estate import Estate, Forwarder, Seen
+
+F = TypeVar("F", bound=Callable[..., None])
+Applies = Callable[[Forwarder, Estate], bool]
+TargetApplies = Callable[[Seen, Desired], bool]
+
+FORWARDER_FACTS = frozenset({
+    "template", "resources", "function", "policy", "invocation", "flow", "metrics", "code_source", "change_sets",
+    "drift", "notification", "encryption", "topic", "keys",
+})  # fmt: skip
+TARGET_FACTS = frozenset({"identity", "stacks", "functions", "shared", "artifact"})
+FACTS = FORWARDER_FACTS | TARGET_FACTS
+
+FIXES = {
+    "artifact": "put the release's package into a bucket of the region",
+    "shared-stack": "create or update the shared stack",
+    "forwarder-stack": "update the forwarder's stack through a gated change set",
+    "trigger": "merge the trigger into the bucket's notification document, permission first",
+    "stale-rules": "drop rules whose function is gone (--allow=remove-stale-rules)",
+    "duplicates": "drop rules that call the forwarder twice (--allow=merge-duplicates)",
+    "test-event": "send a test event (--send-test-event) and read the log",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The metadata of one check.
+
+    Attributes:
+        id: stable name, used in `--checks`, reports and waivers.
+        severity: how much a finding matters.
+        step: the vendor's procedure step it stands for (domain section 1.7), or what it guards.
+        facts: the facts it needs; nothing else is read when only this check is selected.
+        fix: the name of the fix that can clear it, or None.
+        title: first line of the docstring: what holds.
+        meaning: the rest of the docstring.
+        needs_release: not applicable without `--release`.
+    """
+
+    id: str
+    severity: Severity
+    step: str
+    facts: frozenset[str]
+    fix: str | None
+    title: str
+    meaning: str
+    needs_release: bool
+    applies: Applies | None = None
+    target_applies: TargetApplies | None = None
+
+
+CATALOGUE: dict[str, Check] = {}
+
+
+def check(  # noqa: PLR0913 - one keyword for each column of the catalogue
+    id: str,  # noqa: A002 - the field's word
+    *,
+    severity: Severity,
+    step: str,
+    facts: Iterable[str] = (),
+    fix: str | None = None,
+    needs_release: bool = False,
+    applies: Applies | None = None,
+    target_applies: TargetApplies | None = None,
+) -> Callable[[F], F]:
+    """Mark a pytest function as a check and enter it in the catalogue.
+
+    Args:
+        id: stable name in kebab case.
+        severity: how much a finding matters.
+        step: the vendor's step, or what the check guards.
+        facts: names out of `FACTS`.
+        fix: a name out of `FIXES`.
+        needs_release: the check is not applicable without a release.
+        applies: for checks of a forwarder, says for which ones it can be asked at all.
+        target_applies: the same for checks of a target.
+
+    Raises:
+        ValueError: unknown fact or fix, or no docstring.
+    """
+
+    def mark(function: F) -> F:
+        title, _, meaning = (function.__doc__ or "").strip().partition("\n")
+        wrong = set(facts) - FACTS
+        if wrong or not title or (fix is not None and fix not in FIXES):
+            raise ValueError(f"check {id}: unknown facts {sorted(wrong)}, unknown fix {fix}, or no docstring")
+        meta = Check(
+            id=id,
+            severity=severity,
+            step=step,
+            facts=frozenset(facts),
+            fix=fix,
+            title=title.strip(),
+            meaning="\n".join(line.strip() for line in meaning.strip().splitlines()),
+            needs_release=needs_release,
+            applies=applies,
+            target_applies=target_applies,
+        )
+        CATALOGUE[id] = meta
+        marked: F = pytest.mark.check(meta)(function)
+        return marked
+
+    return mark
+
+
+def load_catalogue() -> Mapping[str, Check]:
+    """Import every check module of the suite and return the catalogue, by id."""
+    for module in sorted(found.name for found in pkgutil.iter_modules(checks.__path__)):
+        if module.startswith("test_"):
+            importlib.import_module(f"checks.{module}")
+    return dict(sorted(CATALOGUE.items()))
+
+
+def check_of(item: pytest.Item) -> Check | None:
+    """The metadata of a collected test, None if it is not a check."""
+    marker = item.get_closest_marker("check")
+    return marker.args[0] if marker and marker.args and isinstance(marker.args[0], Check) else None

@@ -1,0 +1,84 @@
+"""One result, frozen: what reports, history and plan read. It travels in a report's `user_properties`."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING
+
+from checks.outcome import Severity, Status
+
+if TYPE_CHECKING:
+    import pytest
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of one check for one subject.
+
+    `subject` is `account/region/name`, `account/region`, a tenant or `estate`; `account`, `region` and `forwarder`
+    are its parts, empty where they do not apply. `expected` and `found` are the evidence of a finding, `reason` says
+    why it is UNKNOWN, NO EVIDENCE or BLOCKED, `remedy` what a person can do, `advice` a note on a passed check,
+    `fix` the name of the fix that can clear it. `seconds` is the time the check took.
+    """
+
+    check: str
+    title: str
+    severity: Severity
+    step: str
+    status: Status
+    subject: str
+    account: str = ""
+    region: str = ""
+    forwarder: str = ""
+    expected: str = ""
+    found: str = ""
+    reason: str = ""
+    remedy: str = ""
+    advice: str = ""
+    fix: str = ""
+    nodeid: str = ""
+    seconds: float = 0.0
+
+    def properties(self) -> list[tuple[str, str]]:
+        """The result as report properties: builtin types only, empty ones left out."""
+        return [
+            (name, str(text))
+            for name, text in asdict(self).items()
+            if name not in {"nodeid", "seconds"} and (text or name == "status")
+        ]
+
+    def text(self) -> str:
+        """The evidence as a few lines for terminal and report, without a traceback."""
+        lines = [
+            f"{self.status}: {self.title}",
+            f"  subject   {self.subject}",
+            *(
+                f"  {label:<9} {text}"
+                for label, text in (
+                    ("expected", self.expected),
+                    ("found", self.found),
+                    ("reason", self.reason),
+                    ("to do", self.remedy),
+                    ("advice", self.advice),
+                )
+                if text
+            ),
+        ]
+        return "\n".join(lines)
+
+
+_TEXTS = frozenset(field.name for field in fields(Result)) - {"severity", "status", "nodeid", "seconds"}
+
+
+def result_of(report: "pytest.TestReport") -> Result | None:
+    """The result that a report carries, None for tests that are not checks."""
+    given: Mapping[str, object] = dict(report.user_properties)
+    if "check" not in given or "status" not in given or "severity" not in given:
+        return None
+    texts = {name: str(given[name]) for name in _TEXTS if name in given}
+    return Result(
+        **texts,
+        severity=Severity(str(given["severity"])),
+        status=Status(str(given["status"])),
+        nodeid=report.nodeid,
+        seconds=report.duration,
+    )

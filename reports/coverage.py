@@ -1,0 +1,87 @@
+"""How much of what was asked for was seen."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+from fixtures.estate import Bucket, Estate, Forwarder, Seen
+from fixtures.fact import Cause, Unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """One cause for which targets were not reached or only partly seen."""
+
+    cause: str
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Targets asked for, reached, and reached but not wholly readable.
+
+    `unreached` and `unread` hold one gap per cause, the most frequent first.
+    """
+
+    asked: int
+    reached: int
+    partly: int
+    forwarders: int
+    unreached: tuple[Gap, ...]
+    unread: tuple[Gap, ...]
+
+
+def coverage(estate: Estate) -> Coverage:
+    """Count the targets of an estate and name what was not seen, once per cause."""
+    unreached: dict[str, list[str]] = {}
+    unread: dict[str, list[str]] = {}
+    partly = 0
+    for seen in estate.targets:
+        if not seen.reached:
+            unreached.setdefault(_why_not(seen), []).append(str(seen.target))
+            continue
+        causes = dict.fromkeys(_cause(seen, fact) for fact in _unreadable(estate, seen))
+        partly += bool(causes)
+        for cause in causes:
+            unread.setdefault(cause, []).append(str(seen.target))
+    return Coverage(
+        asked=len(estate.targets),
+        reached=sum(seen.reached for seen in estate.targets),
+        partly=partly,
+        forwarders=len(estate.forwarders),
+        unreached=_gaps(unreached),
+        unread=_gaps(unread),
+    )
+
+
+def _why_not(seen: Seen) -> str:
+    facts = (seen.identity, seen.stacks, seen.functions)
+    return next((_cause(seen, fact) for fact in facts if isinstance(fact, Unreadable)), "not reached")
+
+
+def _cause(seen: Seen, fact: Unreadable) -> str:
+    """The fact's reason without the target's own names, so that one cause in many targets is one line."""
+    text = str(fact)
+    for forwarder in sorted(seen.forwarders, key=lambda known: -len(known.name)):
+        text = text.replace(forwarder.name, "<forwarder>")
+    return text.replace(seen.target.account, "<account>").replace(seen.target.region, "<region>")
+
+
+def _unreadable(estate: Estate, seen: Seen) -> Iterator[Unreadable]:
+    yield from _own(seen)
+    for forwarder in seen.forwarders:
+        yield from _own(forwarder)
+        bucket = estate.bucket_of(forwarder)
+        if bucket:
+            yield from _own(bucket)
+
+
+def _own(holder: Seen | Forwarder | Bucket) -> Iterator[Unreadable]:
+    for field in fields(holder):
+        fact = getattr(holder, field.name)
+        if isinstance(fact, Unreadable) and fact.cause is not Cause.NOT_READ:
+            yield fact
+
+
+def _gaps(causes: dict[str, list[str]]) -> tuple[Gap, ...]:
+    gaps = (Gap(cause, tuple(targets)) for cause, targets in causes.items())
+    return tuple(sorted(gaps, key=lambda gap: (-len(gap.targets), gap.cause)))

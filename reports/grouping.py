@@ -1,0 +1,101 @@
+"""Results that say the same of different subjects, told once.
+
+Two texts are the same when they differ only in the subject's own account, region and forwarder name.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from checks.outcome import Severity, Status
+from checks.result import Result
+
+SEVERITIES = tuple(Severity)
+# Worst first. BLOCKED comes after FAILED only because FAILED may still be cleared by a command.
+WORST_FIRST = (
+    Status.ERROR,
+    Status.FAILED,
+    Status.BLOCKED,
+    Status.UNKNOWN,
+    Status.NO_EVIDENCE,
+    Status.WAIVED,
+    Status.FIXED,
+    Status.PASSED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Results of one shape. `shared` is their common text, with placeholders where the subjects differ."""
+
+    shared: Result
+    subjects: tuple[str, ...]
+    results: tuple[Result, ...]
+
+    def __len__(self) -> int:
+        """How many results are in it."""
+        return len(self.results)
+
+
+def rank(result: Result) -> tuple[int, int, str, str]:
+    """Sort key: worst status, then severity, then check and subject."""
+    return (WORST_FIRST.index(result.status), SEVERITIES.index(result.severity), result.check, result.subject)
+
+
+def shape(result: Result) -> Result:
+    """The result with its subject's own names replaced by placeholders in every line of evidence."""
+    names = (("forwarder", result.forwarder), ("account", result.account), ("region", result.region))
+    known = [(f"<{label}>", name) for label, name in names if len(name) > 2]
+    if not known:
+        return result
+    labels = {name: label for label, name in reversed(known)}
+    # Longest first, so that a forwarder called like its region does not lose half of its name.
+    found = re.compile(
+        r"(?<![A-Za-z0-9])(?:" + "|".join(re.escape(name) for name in sorted(labels, key=len, reverse=True))
+        + r")(?![A-Za-z0-9])"
+    )  # fmt: skip
+    return _with_evidence(result, [found.sub(lambda match: labels[match[0]], text) for text in _evidence(result)])
+
+
+def by_finding(results: Iterable[Result]) -> tuple[Group, ...]:
+    """Groups of the same check, status and evidence, worst and largest first."""
+    return _group(results, lambda shape: (shape.check, shape.status, *_evidence(shape)))
+
+
+def by_reason(results: Iterable[Result]) -> tuple[Group, ...]:
+    """Groups with the same reason, whichever check met it: one missing permission is one line."""
+    return _group(results, lambda shape: (shape.status, shape.reason))
+
+
+def by_advice(results: Iterable[Result]) -> tuple[Group, ...]:
+    """Groups with the same advice."""
+    return _group(results, lambda shape: (shape.check, shape.advice))
+
+
+def _group(results: Iterable[Result], key: Callable[[Result], tuple[str, ...]]) -> tuple[Group, ...]:
+    found: dict[tuple[str, ...], list[Result]] = {}
+    for result in sorted(results, key=rank):
+        found.setdefault(key(shape(result)), []).append(result)
+    groups = [Group(_shared(members), _subjects(members), tuple(members)) for members in found.values()]
+    return tuple(sorted(groups, key=lambda group: (rank(group.shared)[:2], -len(group), rank(group.shared))))
+
+
+def _shared(members: list[Result]) -> Result:
+    """The first member; where the members' own texts differ, with its names replaced."""
+    first = members[0]
+    same = [len(set(texts)) == 1 for texts in zip(*map(_evidence, members), strict=True)]
+    texts = zip(same, _evidence(first), _evidence(shape(first)), strict=True)
+    return _with_evidence(first, [own if alike else general for alike, own, general in texts])
+
+
+def _evidence(result: Result) -> tuple[str, ...]:
+    return (result.expected, result.found, result.reason, result.remedy, result.advice)
+
+
+def _with_evidence(result: Result, texts: Sequence[str]) -> Result:
+    expected, found, reason, remedy, advice = texts
+    return replace(result, expected=expected, found=found, reason=reason, remedy=remedy, advice=advice)
+
+
+def _subjects(members: list[Result]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(member.subject for member in members))

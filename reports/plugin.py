@@ -1,0 +1,97 @@
+"""Wires the reports into pytest. xdist's workers report to the controller and print nothing themselves."""
+
+import pytest
+
+from checks.plugin import NOT_APPLICABLE
+from checks.verdict import DEFAULT_FAIL_ON
+from fixtures.run_folder import has_run_folder, run_folder, run_id, write_private
+from fixtures.state import DESIRES, ESTATE, OPTIONS
+from remediation.story import FIX_STORY, PLAN_LINES
+from reports.results_file import FILE, results_text
+from reports.summary import Run, Summary, summarise
+from reports.tally import TALLY, Tally
+from reports.terminal import TerminalStory
+from reports.terminal_text import Limits
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the collector of results and every report that this run can have."""
+    if hasattr(config, "workerinput"):
+        return
+    tally = Tally()
+    config.stash[TALLY] = tally
+    ending = RunEnding(config, tally)
+    plugins = config.pluginmanager
+    plugins.register(tally, "forwarders-tally")
+    plugins.register(ending, "forwarders-ending")
+    plugins.register(TerminalStory(ending.summary, ending.limits), "forwarders-terminal")
+    if plugins.hasplugin("html"):
+        from reports.html import HtmlStory  # noqa: PLC0415 - its hooks exist only beside pytest-html
+
+        plugins.register(HtmlStory(ending.summary), "forwarders-html")
+
+
+class RunEnding:
+    """Draws the verdict when the last result is in, sets the exit code and keeps the results file."""
+
+    def __init__(self, config: pytest.Config, tally: Tally) -> None:
+        self._config = config
+        self._tally = tally
+        self._pytest_code = 0
+        self._known: Summary | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Turn pytest's exit status into the suite's, where checks ran at all."""
+        self._pytest_code = int(exitstatus)
+        self._known = None
+        summary = self.summary()
+        if summary:
+            session.exitstatus = summary.verdict.code
+            self._keep_results()
+
+    def summary(self) -> Summary | None:
+        """The run's summary; None for the project's own tests and where nothing was run on purpose."""
+        looked = ESTATE in self._config.stash or bool(self._tally.results)
+        if not looked or self._config.getoption("collectonly", default=False):
+            return None
+        if self._known is None or len(self._known.run.results) != len(self._tally.results):
+            self._known = summarise(self._run())
+        return self._known
+
+    def limits(self) -> Limits:
+        """Everything with `-v`, otherwise the most important, and where the rest is."""
+        if self._config.get_verbosity() > 0:
+            return Limits(groups=None, subjects=None)
+        if self._keeps():
+            return Limits(rest=f"see {run_folder(self._config) / FILE}")
+        return Limits()
+
+    def _run(self) -> Run:
+        stash = self._config.stash
+        options = stash.get(OPTIONS, None)
+        desires = stash.get(DESIRES, None)
+        return Run(
+            results=self._tally.results,
+            estate=stash.get(ESTATE, None),
+            pytest_code=self._pytest_code,
+            fail_on=options.fail_on if options else DEFAULT_FAIL_ON,
+            others=self._tally.others,
+            failed_others=self._tally.failed_others,
+            not_applicable=stash.get(NOT_APPLICABLE, {}),
+            planning=bool(options and options.plan),
+            fixing=bool(options and options.fix),
+            has_release=desires is None or any(tenant.release for tenant in desires.tenants),
+            story=stash.get(FIX_STORY, None),
+            plan_lines=stash.get(PLAN_LINES, ()),
+        )
+
+    def _keeps(self) -> bool:
+        options = self._config.stash.get(OPTIONS, None)
+        asked = bool(options and (options.fix or options.plan or options.snapshot))
+        return asked or has_run_folder(self._config)
+
+    def _keep_results(self) -> None:
+        if self._keeps():
+            text = results_text(self._tally.results, run_id(self._config))
+            write_private(run_folder(self._config) / FILE, text)

@@ -1,5 +1,7 @@
 """Wires the reports into pytest. xdist's workers report to the controller and print nothing themselves."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from checks.plugin import NOT_APPLICABLE
@@ -7,6 +9,7 @@ from checks.verdict import DEFAULT_FAIL_ON
 from fixtures.run_folder import has_run_folder, run_folder, run_id, write_private
 from fixtures.state import DESIRES, ESTATE, OPTIONS
 from remediation.story import FIX_STORY, PLAN_LINES
+from reports.environment import environment
 from reports.results_file import FILE, results_text
 from reports.summary import Run, Summary, summarise
 from reports.tally import TALLY, Tally
@@ -28,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if plugins.hasplugin("html"):
         from reports.html import HtmlStory  # noqa: PLC0415 - its hooks exist only beside pytest-html
 
-        plugins.register(HtmlStory(ending.summary), "forwarders-html")
+        plugins.register(HtmlStory(ending.summary, ending.environment), "forwarders-html")
 
 
 class RunEnding:
@@ -66,6 +69,13 @@ class RunEnding:
         if self._keeps():
             return Limits(rest=f"see {run_folder(self._config) / FILE}")
         return Limits()
+
+    def environment(self) -> Mapping[str, str] | None:
+        """What the run is, for the HTML report; None where there are no checks to report."""
+        options = self._config.stash.get(OPTIONS, None)
+        if options is None or not options.looks:
+            return None
+        return environment(options, run_id(self._config))
 
     def _run(self) -> Run:
         stash = self._config.stash

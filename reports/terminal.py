@@ -6,7 +6,6 @@ from typing import cast
 import pytest
 
 from checks.outcome import Status
-from checks.result import Result
 from checks.verdict import HOLDS, NOT_SEEN
 from reports.summary import Summary
 from reports.tally import settled
@@ -67,7 +66,7 @@ class TerminalStory:
 
 
 def _is_finding(report: pytest.TestReport) -> bool:
-    result: Result | None = settled(report)
+    result = settled(report)
     return result is not None and result.status is not Status.ERROR
 
 

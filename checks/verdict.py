@@ -159,7 +159,8 @@ def _holds(ending: Ending) -> Verdict:
         return Verdict(code, f"The run was ended with exit code {code}.")
     tolerated = ending.count(Status.FAILED, Status.BLOCKED)
     if tolerated:
-        return Verdict(HOLDS, f"{count(tolerated, 'finding')} stand, and --fail-on does not count them.")
+        verb, them = ("stands", "it") if tolerated == 1 else ("stand", "them")
+        return Verdict(HOLDS, f"{count(tolerated, 'finding')} {verb}, and --fail-on does not count {them}.")
     where = ""
     if ending.forwarders is not None:
         where = f" for {count(ending.forwarders, 'forwarder')} in {count(ending.targets, 'target')}"

@@ -1,0 +1,149 @@
+"""Reads an emulated AWS back with plain boto3. Shares no code with the suite, on purpose: it is the second opinion.
+
+    python tests/independent_reader.py ENDPOINT ACCOUNTS REGIONS [--probe]
+
+Prints JSON: for each account and region the functions with a forwarder's name, every bucket's notification document,
+and with `--probe` what happened to an object that was put into each bucket a forwarder is called for: the function's
+log lines about it, and how often it arrived at the bucket that plays XDR.
+"""
+
+import argparse
+import json
+import re
+import sys
+import time
+
+import boto3  # noqa: TID251  it must not go through the suite's own readers
+from botocore.exceptions import ClientError  # noqa: TID251  same
+
+FORWARDER = re.compile(r"-scwx-tdr-lambda-")
+XDR_ACCOUNT = "900000000001"
+XDR_BUCKET = "taegis-xdr-ctpx"
+XDR_REGION = "us-east-1"
+UPLOAD = "Uploading data to s3"
+
+
+class Reader:
+    """boto3 in one account and region."""
+
+    def __init__(self, endpoint: str, account: str, region: str) -> None:
+        self.account, self.region = account, region
+        session = boto3.Session(account, "independent", region_name=region)
+        names = ("lambda", "s3", "logs", "sns", "cloudformation")
+        self.clients = {name: session.client(name, endpoint_url=endpoint) for name in names}
+
+    def functions(self) -> list[dict]:
+        pages = self.clients["lambda"].get_paginator("list_functions").paginate()
+        found = [one["FunctionName"] for page in pages for one in page["Functions"]]
+        return [self.function(name) for name in sorted(found) if FORWARDER.search(name)]
+
+    def function(self, name: str) -> dict:
+        facts = self.clients["lambda"].get_function_configuration(FunctionName=name)
+        kept = ("Runtime", "Handler", "CodeSha256", "State", "LastUpdateStatus", "Architectures")
+        return {"FunctionName": name, **{key: facts.get(key) for key in kept}, "Policy": self.policy(name)}
+
+    def policy(self, name: str) -> list[dict]:
+        try:
+            return json.loads(self.clients["lambda"].get_policy(FunctionName=name)["Policy"])["Statement"]
+        except ClientError:
+            return []
+
+    def stacks(self) -> dict[str, str]:
+        pages = self.clients["cloudformation"].get_paginator("describe_stacks").paginate()
+        return {stack["StackName"]: stack["StackStatus"] for page in pages for stack in page["Stacks"]}
+
+    def documents(self) -> dict[str, dict]:
+        buckets = [one["Name"] for one in self.clients["s3"].list_buckets(BucketRegion=self.region)["Buckets"]]
+        return {bucket: document for bucket in buckets if (document := self.document(bucket)) is not None}
+
+    def document(self, bucket: str) -> dict | None:
+        try:
+            answer = self.clients["s3"].get_bucket_notification_configuration(Bucket=bucket)
+        except ClientError:
+            return None  # in another region
+        return {name: part for name, part in answer.items() if name != "ResponseMetadata"}
+
+    def log_lines(self, function: str) -> list[str]:
+        pages = self.clients["logs"].get_paginator("filter_log_events")
+        try:
+            return [event["message"] for page in pages.paginate(logGroupName=f"/aws/lambda/{function}")
+                    for event in page["events"]]  # fmt: skip
+        except ClientError:
+            return []
+
+    def called_functions(self, document: dict) -> list[tuple[str, str, str]]:
+        """(function, prefix, suffix) of every forwarder that new objects of a bucket reach."""
+        direct = [(rule["LambdaFunctionArn"], rule) for rule in document.get("LambdaFunctionConfigurations", [])]
+        for rule in document.get("TopicConfigurations", []):
+            listed = self.clients["sns"].list_subscriptions_by_topic(TopicArn=rule["TopicArn"])["Subscriptions"]
+            direct += [(one["Endpoint"], rule) for one in listed if one["Protocol"] == "lambda"]
+        calls = []
+        for arn, rule in direct:
+            filters = rule.get("Filter", {}).get("Key", {}).get("FilterRules", [])
+            parts = {one["Name"].lower(): one["Value"] for one in filters}
+            name = arn.rpartition(":")[2]
+            if FORWARDER.search(name) and any(event.startswith("s3:ObjectCreated") for event in rule["Events"]):
+                calls.append((name, parts.get("prefix", ""), parts.get("suffix", "")))
+        return calls
+
+
+def probe(reader: Reader, xdr: Reader, documents: dict[str, dict], wait: float) -> list[dict]:
+    """Put an object under every forwarder's rule, and report what became of it."""
+    sent = []
+    for bucket, document in documents.items():
+        for function, prefix, suffix in reader.called_functions(document):
+            key = f"{prefix}probe/{time.time_ns()} a+b{suffix or '.json'}"
+            before = reader.log_lines(function)
+            reader.clients["s3"].put_object(Bucket=bucket, Key=key, Body=b"independent probe")
+            sent.append({"bucket": bucket, "key": key, "function": function, "before": len(before)})
+    until = time.monotonic() + wait
+    waiting = list(sent)
+    while waiting and time.monotonic() < until:
+        for one in waiting:
+            _look(one, reader, xdr)
+        waiting = [one for one in waiting if not one["ended"]]
+        time.sleep(0.1)
+    for one in sent:
+        _look(one, reader, xdr)  # once more at the end: a second delivery comes later than the first
+    return sent
+
+
+def _look(one: dict, reader: Reader, xdr: Reader) -> None:
+    lines = reader.log_lines(one["function"])[one["before"] :]
+    prefix = f"deliveries/{one['bucket']}/{one['key']}/"
+    found = xdr.clients["s3"].list_objects_v2(Bucket=XDR_BUCKET, Prefix=prefix).get("Contents", [])
+    one["delivered"] = len(found)
+    one["uploads_logged"] = sum(UPLOAD in line for line in lines)
+    one["starts"] = sum(line.startswith("START") for line in lines)
+    one["errors"] = [line for line in lines if '"level":"error"' in line or "Error" in line or "bootstrap" in line]
+    one["ended"] = any(line.startswith("REPORT") for line in lines)
+
+
+def main() -> None:
+    """Read everything and print it."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("endpoint")
+    parser.add_argument("accounts")
+    parser.add_argument("regions")
+    parser.add_argument("--probe", action="store_true")
+    parser.add_argument("--wait", type=float, default=15.0)
+    given = parser.parse_args()
+    xdr = Reader(given.endpoint, XDR_ACCOUNT, XDR_REGION)
+    report = []
+    for account in given.accounts.split(","):
+        for region in given.regions.split(","):
+            reader = Reader(given.endpoint, account, region)
+            documents = reader.documents()
+            report.append({
+                "account": account,
+                "region": region,
+                "stacks": reader.stacks(),
+                "functions": reader.functions(),
+                "documents": documents,
+                "probes": probe(reader, xdr, documents, given.wait) if given.probe else [],
+            })  # fmt: skip
+    json.dump(report, sys.stdout, indent=1)
+
+
+if __name__ == "__main__":
+    main()

@@ -6,6 +6,7 @@ pytest-html sorts by the markup of a cell, as text; a hidden prefix makes that o
 from collections.abc import Iterator
 from html import escape
 
+from checks.outcome import Status
 from checks.registry import FIXES
 from checks.result import Result
 from reports.grouping import SEVERITIES, WORST_FIRST
@@ -61,7 +62,7 @@ def evidence(result: Result) -> str:
     """What was expected and found, why nothing can be said, and what to do, as a list of terms."""
     parts = (
         ("expected", result.expected),
-        ("found", result.found),
+        ("was" if result.status is Status.FIXED else "found", result.found),
         ("reason", result.reason),
         ("to do", result.remedy),
         ("advice", result.advice),

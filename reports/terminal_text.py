@@ -105,7 +105,7 @@ def _by_advice(group: Group, limits: Limits) -> Iterator[Line]:
 def _evidence(shared: Result) -> Iterator[Line]:
     parts = (
         ("expected", shared.expected),
-        ("found", shared.found),
+        ("was" if shared.status is Status.FIXED else "found", shared.found),
         ("reason", shared.reason),
         ("to do", shared.remedy),
     )

@@ -5,13 +5,25 @@ show it; `expect` ends it as a finding; `no_evidence` says that nothing speaks a
 """
 
 from enum import StrEnum
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import pytest
 
 from fixtures.fact import Absent, Fact, Unreadable
 
 T = TypeVar("T")
+
+if TYPE_CHECKING:
+
+    class _Skip(Exception):
+        """What `pytest.skip` raises, for the type checker."""
+
+        msg: str
+
+        def __init__(self, msg: str) -> None: ...
+
+else:
+    _Skip = pytest.skip.Exception
 
 
 class Status(StrEnum):
@@ -46,15 +58,15 @@ class Finding(AssertionError):
         self.remedy = remedy
 
 
-class CannotTell(pytest.skip.Exception):
+class CannotTell(_Skip):
     """A fact that the check needs could not be read."""
 
 
-class NoEvidence(pytest.skip.Exception):
+class NoEvidence(_Skip):
     """Nothing speaks against the property and nothing proves it."""
 
 
-def expect(holds: bool, *, expected: str, found: object, remedy: str = "") -> None:  # noqa: FBT001 - reads as assert
+def expect(holds: bool, *, expected: str, found: object, remedy: str = "") -> None:
     """End the check as a finding unless `holds`; `remedy` says what a person can do where --fix cannot."""
     __tracebackhide__ = True
     if not holds:

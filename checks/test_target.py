@@ -1,0 +1,90 @@
+"""Was the target reached, as the account it should be, and could it be listed?"""
+
+from collections.abc import Callable
+
+from checks.outcome import Severity, expect, known
+from checks.registry import check
+from fixtures.desired import Desired
+from fixtures.estate import Estate, Seen
+from fixtures.fact import Unreadable, value
+
+
+@check("target-reached", severity=Severity.CRITICAL, step="log in to each account and region", facts=["identity"])
+def test_target_is_reached(target: Seen) -> None:
+    """The account can be entered in this region, as the account it should be.
+
+    What was not reached was not checked: its forwarders may be broken.
+    """
+    identity = target.identity
+    expect(
+        not isinstance(identity, Unreadable),
+        expected=f"to enter account {target.target.account}",
+        found=identity,
+        remedy="mend the role, its trust policy or the credentials, then run again",
+    )
+
+
+@check(
+    "target-listed",
+    severity=Severity.HIGH,
+    step="find the existing Lambda stacks",
+    facts=["stacks", "functions"],
+    target_applies=lambda seen, _desired: seen.reached,
+)
+def test_stacks_and_functions_can_be_listed(target: Seen) -> None:
+    """All stacks and functions of the target are known, so that no forwarder is overlooked."""
+    known(target.stacks, expected="a list of stacks")
+    known(target.functions, expected="a list of functions")
+
+
+@check(
+    "target-orphans",
+    severity=Severity.MEDIUM,
+    step="find the existing Lambda stacks",
+    facts=["stacks", "functions"],
+    target_applies=lambda seen, _desired: seen.reached,
+)
+def test_no_function_is_without_its_stack(target: Seen) -> None:
+    """No function bears a forwarder's name without a stack that owns it.
+
+    Such a function cannot be migrated by updating a stack. On go1.x it also cannot be created again: do not delete it
+    before another forwarder has taken over.
+    """
+    orphans = known(target.orphans, expected="a list of functions and stacks")
+    expect(
+        not orphans,
+        expected="every function with a forwarder's name to belong to a stack",
+        found=f"without a stack: {', '.join(orphans)}",
+        remedy="deploy a forwarder for its bucket from the new template, prove it, then remove the old function",
+    )
+
+
+@check(
+    "target-lookalikes",
+    severity=Severity.LOW,
+    step="find the existing Lambda stacks",
+    facts=["stacks"],
+    target_applies=lambda seen, _desired: bool(seen.lookalikes),
+)
+def test_stacks_that_only_look_like_forwarders_are_named(target: Seen, advise: Callable[[str], None]) -> None:
+    """Stacks that resemble a forwarder and are none are left alone, and named so that nobody wonders."""
+    advise(f"not forwarders, left alone: {', '.join(target.lookalikes)}")
+
+
+@check("forwarders-found", severity=Severity.HIGH, step="find the existing Lambda stacks", facts=["stacks", "functions"])
+def test_some_forwarder_was_found(estate: Estate) -> None:
+    """At least one forwarder was found: a run that finds none at all is not a clean one."""
+    unread = [seen for seen in estate.targets if value(seen.stacks) is None]
+    if not estate.forwarders and unread:
+        known(unread[0].stacks, expected="a list of stacks")
+    expect(
+        bool(estate.forwarders),
+        expected="at least one forwarder in the given accounts and regions",
+        found="none",
+        remedy="check --regions, --accounts and --forwarders",
+    )
+
+
+def has_forwarders(seen: Seen, _desired: Desired) -> bool:
+    """Whether anything is expected of the target beyond being reached."""
+    return bool(seen.forwarders)

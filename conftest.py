@@ -1,0 +1,3 @@
+"""Wires the plugins in; nothing else."""
+
+pytest_plugins = ("fixtures.plugin", "checks.plugin", "remediation.plugin", "reports.plugin")

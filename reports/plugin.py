@@ -6,7 +6,8 @@ import pytest
 
 from checks.plugin import NOT_APPLICABLE
 from checks.verdict import DEFAULT_FAIL_ON
-from fixtures.run_folder import has_run_folder, run_folder, run_id, write_private
+from fixtures.plugin import usage_errors
+from fixtures.run_folder import has_run_folder, refuse_unwritable, run_folder, run_id, write_private
 from fixtures.state import DESIRES, ESTATE, OPTIONS
 from remediation.story import FIX_STORY, PLAN_LINES
 from reports.environment import environment
@@ -24,6 +25,9 @@ def pytest_configure(config: pytest.Config) -> None:
     tally = Tally()
     config.stash[TALLY] = tally
     ending = RunEnding(config, tally)
+    if ending.keeps():
+        with usage_errors():
+            refuse_unwritable(config)
     plugins = config.pluginmanager
     plugins.register(tally, "forwarders-tally")
     plugins.register(ending, "forwarders-ending")
@@ -66,7 +70,7 @@ class RunEnding:
         """Everything with `-v`, otherwise the most important, and where the rest is."""
         if self._config.get_verbosity() > 0:
             return Limits(groups=None, subjects=None)
-        if self._keeps():
+        if self.keeps():
             return Limits(rest=f"see {run_folder(self._config) / FILE}")
         return Limits()
 
@@ -81,6 +85,7 @@ class RunEnding:
         stash = self._config.stash
         options = stash.get(OPTIONS, None)
         desires = stash.get(DESIRES, None)
+        not_applicable: dict[str, tuple[str, ...]] = stash.get(NOT_APPLICABLE, {})
         return Run(
             results=self._tally.results,
             estate=stash.get(ESTATE, None),
@@ -88,7 +93,7 @@ class RunEnding:
             fail_on=options.fail_on if options else DEFAULT_FAIL_ON,
             others=self._tally.others,
             failed_others=self._tally.failed_others,
-            not_applicable=stash.get(NOT_APPLICABLE, {}),
+            not_applicable=not_applicable,
             planning=bool(options and options.plan),
             fixing=bool(options and options.fix),
             has_release=desires is None or any(tenant.release for tenant in desires.tenants),
@@ -96,12 +101,13 @@ class RunEnding:
             plan_lines=stash.get(PLAN_LINES, ()),
         )
 
-    def _keeps(self) -> bool:
+    def keeps(self) -> bool:
+        """Whether this run leaves a folder: it may write, it shows a plan, or it was asked to keep something."""
         options = self._config.stash.get(OPTIONS, None)
         asked = bool(options and (options.fix or options.plan or options.snapshot))
         return asked or has_run_folder(self._config)
 
     def _keep_results(self) -> None:
-        if self._keeps():
+        if self.keeps():
             text = results_text(self._tally.results, run_id(self._config))
             write_private(run_folder(self._config) / FILE, text)

@@ -101,8 +101,9 @@ def forwarder(subject: str) -> Forwarder:
         name, f"id-of-{name}", "UPDATE_COMPLETE", "", "", {}, None, termination_protection=False, changed=None
     )
     nothing_read = {field.name: NOT_READ for field in fields(Forwarder)}
-    known = {"target": Target(account, region), "name": name, "stack": stack, "bucket_name": None, "topic_arn": None}
-    return Forwarder(**{**nothing_read, **known})  # type: ignore[arg-type]
+    nowhere = {"integration": None, "bucket_name": None, "topic_arn": None}
+    known = {"target": Target(account, region), "name": name, "stack": stack}
+    return Forwarder(**{**nothing_read, **nowhere, **known})  # type: ignore[arg-type]
 
 
 def seen(target: Target, *forwarders: Forwarder, reached: bool = True, unread: bool = False) -> Seen:

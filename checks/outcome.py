@@ -90,10 +90,12 @@ def known(fact: Fact[T], *, expected: str) -> T:
     __tracebackhide__ = True
     if isinstance(fact, Absent):
         raise Finding(expected, str(fact))
-    return readable(fact)
+    if isinstance(fact, Unreadable):
+        raise CannotTell(str(fact))
+    return fact
 
 
-def readable(fact: T | Unreadable) -> T:
+def readable(fact: Fact[T]) -> T | Absent:
     """The fact, which may be `Absent`; UNKNOWN when it could not be read."""
     __tracebackhide__ = True
     if isinstance(fact, Unreadable):

@@ -1,12 +1,14 @@
 """CloudFormation stack states: which may be updated, and the way out of the others (domain section 4.4)."""
 
-HEALTHY = frozenset({
-    "CREATE_COMPLETE",
-    "UPDATE_COMPLETE",
-    "UPDATE_ROLLBACK_COMPLETE",
-    "IMPORT_COMPLETE",
-    "IMPORT_ROLLBACK_COMPLETE",
-})
+HEALTHY = frozenset(
+    {
+        "CREATE_COMPLETE",
+        "UPDATE_COMPLETE",
+        "UPDATE_ROLLBACK_COMPLETE",
+        "IMPORT_COMPLETE",
+        "IMPORT_ROLLBACK_COMPLETE",
+    }
+)
 
 _DELETE_IS_FINAL = "do not delete it while its function is on go1.x: that function cannot be created again"
 _WAYS_OUT = {

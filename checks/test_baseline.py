@@ -5,7 +5,9 @@ from checks.registry import check
 from fixtures.estate import Estate, Target
 
 
-@check("baseline-present", severity=Severity.CRITICAL, step="guards against a forwarder that vanished", facts=["stacks"])
+@check(
+    "baseline-present", severity=Severity.CRITICAL, step="guards against a forwarder that vanished", facts=["stacks"]
+)
 def test_expected_forwarder_exists(expected_forwarder: tuple[Target, str], estate: Estate) -> None:
     """A forwarder that the baseline names is there."""
     target, name = expected_forwarder

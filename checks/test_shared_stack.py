@@ -94,9 +94,7 @@ def test_shared_stack_names_the_right_taegis_region(target: Seen, desired: Desir
     """`TaegisRegion` is the one of the tenant's XDR login URL: with another one, logs reach nobody."""
     shared = the_shared_stack(target)
     found = shared.stack.parameters.get("TaegisRegion", "")
-    expect(
-        found == desired.tenant.taegis_region, expected=f"TaegisRegion {desired.tenant.taegis_region}", found=found
-    )
+    expect(found == desired.tenant.taegis_region, expected=f"TaegisRegion {desired.tenant.taegis_region}", found=found)
 
 
 @check("shared-stack-secret", severity=Severity.CRITICAL, step=_STEP, facts=["shared"], target_applies=_has_shared)

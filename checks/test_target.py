@@ -71,7 +71,9 @@ def test_stacks_that_only_look_like_forwarders_are_named(target: Seen, advise: C
     advise(f"not forwarders, left alone: {', '.join(target.lookalikes)}")
 
 
-@check("forwarders-found", severity=Severity.HIGH, step="find the existing Lambda stacks", facts=["stacks", "functions"])
+@check(
+    "forwarders-found", severity=Severity.HIGH, step="find the existing Lambda stacks", facts=["stacks", "functions"]
+)
 def test_some_forwarder_was_found(estate: Estate) -> None:
     """At least one forwarder was found: a run that finds none at all is not a clean one."""
     unread = [seen for seen in estate.targets if value(seen.stacks) is None]

@@ -1,0 +1,103 @@
+"""The append-only record of every write that was intended, made and verified.
+
+One JSON object a line, each with the SHA-256 of the line before it, flushed and fsynced before the write it speaks of
+is sent. The chain shows integrity, not tampering by the file's owner. A torn last line is what a kill leaves: valid.
+"""
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fixtures.errors import InputError, SuiteError
+
+START = "0" * 64
+VERSION = 1
+
+
+class BrokenJournalError(SuiteError):
+    """A line does not follow from the one before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line, taken apart."""
+
+    number: int
+    kind: str
+    content: Mapping[str, object]
+
+
+class Journal:
+    """Writes one run's journal; safe from many threads."""
+
+    def __init__(self, path: Path) -> None:
+        """Open `path` for appending, readable by its owner only.
+
+        Raises:
+            InputError: the file cannot be written: nothing may be changed without a journal.
+        """
+        self.path = path
+        self._lock = threading.Lock()
+        self._last = START
+        self._number = 0
+        try:
+            self._stream = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"journal {path}", error.strerror or str(error), "start where you may write") from error
+
+    def write(self, kind: str, **content: object) -> int:
+        """Append one entry and return its number; it is on the disk when this returns."""
+        with self._lock:
+            self._number += 1
+            entry = {
+                "version": VERSION,
+                "number": self._number,
+                "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                "kind": kind,
+                **content,
+                "previous": self._last,
+            }
+            line = json.dumps(entry, sort_keys=True, separators=(",", ":"))
+            self._stream.write(line + "\n")
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+            self._last = hashlib.sha256(line.encode()).hexdigest()
+            return self._number
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._stream.close()
+
+
+def read_journal(path: Path) -> tuple[Entry, ...]:
+    """Read a journal and hold its chain; a torn last line is left out.
+
+    Raises:
+        InputError: it cannot be read.
+        BrokenJournalError: a line is not JSON (but for the last), or does not follow from the one before it.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"journal {path}", str(error), "name the journal of a run") from error
+    lines = text.split("\n")
+    torn = lines.pop() if lines else ""
+    entries: list[Entry] = []
+    last = START
+    for position, line in enumerate(lines, start=1):
+        try:
+            content = json.loads(line)
+        except ValueError as error:
+            raise BrokenJournalError(f"{path}, line {position}: not JSON") from error
+        if not isinstance(content, dict) or content.get("previous") != last or content.get("number") != position:
+            raise BrokenJournalError(f"{path}, line {position}: it does not follow from the line before it")
+        last = hashlib.sha256(line.encode()).hexdigest()
+        entries.append(Entry(position, str(content.get("kind")), content))
+    del torn
+    return tuple(entries)

@@ -1,0 +1,94 @@
+"""Which parameters an update passes, and why it cannot be done where one is missing. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fixtures.desired import Desired
+from fixtures.estate import FUNCTION_NAME, MASK, Forwarder
+from fixtures.fact import value
+from fixtures.release import Release
+from fixtures.template import Template
+
+INTEGRATION = "IntegrationType"
+_BUCKET = "TaegisLambdaS3BucketName"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """The parameters of an update.
+
+    Attributes:
+        given: CloudFormation's list: a value, or UsePreviousValue.
+        values: what each parameter will be, for the prediction; `****` for a kept NoEcho value.
+        problems: why the update cannot be asked for, each with its remedy; empty when it can.
+    """
+
+    given: tuple[Mapping[str, object], ...]
+    values: Mapping[str, str]
+    problems: tuple[str, ...]
+
+
+def update_parameters(
+    forwarder: Forwarder, old: Template, release: Release, desired: Desired, bucket: str
+) -> Parameters:
+    """Parameters for updating a forwarder's stack to the release's template.
+
+    A key left out would get the template's default, not its previous value, so previous values are asked for by
+    UsePreviousValue, and only for keys that the old template has (CloudFormation API reference, Parameter).
+    """
+    new = release.lambda_template
+    wanted = {**desired.parameters(forwarder), **_release_values(release, bucket)}
+    given: list[Mapping[str, object]] = []
+    values: dict[str, str] = {}
+    problems: list[str] = []
+    if INTEGRATION in new.parameters and INTEGRATION not in wanted:
+        chosen, problem = _integration(forwarder, new)
+        problems += [problem] if problem else []
+        wanted |= {INTEGRATION: chosen} if chosen else {}
+    for name, parameter in new.parameters.items():
+        if name in wanted:
+            values[name] = wanted[name]
+            given.append({"ParameterKey": name, "ParameterValue": wanted[name]})
+        elif name in old.parameters:
+            values[name] = forwarder.stack.parameters.get(name, "")
+            given.append({"ParameterKey": name, "UsePreviousValue": True})
+        elif parameter.default is not None:
+            values[name] = parameter.default
+        elif name != INTEGRATION:
+            problems.append(f"the template wants a value for {name}; set it for this forwarder in the settings")
+        if name in values and values[name] != MASK:
+            problem = parameter.problem(values[name])
+            problems += [f"{problem}; set another one for this forwarder in the settings"] if problem else []
+    return Parameters(tuple(given), values, tuple(problems))
+
+
+def _release_values(release: Release, bucket: str) -> Mapping[str, str]:
+    function = release.function
+    values = {function.bucket_parameter or _BUCKET if function else _BUCKET: bucket}
+    if function and function.key_parameter:
+        values[function.key_parameter] = package_key(release)
+    return {name: text for name, text in values.items() if name in release.lambda_template.parameters}
+
+
+def package_key(release: Release) -> str:
+    """The key of the package in its bucket: at the root; with the digest in it where the template lets us choose."""
+    function = release.function
+    if function and function.key_parameter:
+        return f"taegis-lambda-amd64-{release.package.sha256_hex[:8]}.zip"
+    return function.key if function and function.key else release.package.path.name
+
+
+def _integration(forwarder: Forwarder, new: Template) -> tuple[str | None, str | None]:
+    """The integration type: the current one, else the slug in the function's name; never silently another one."""
+    current = forwarder.stack.parameters.get(INTEGRATION)
+    function = value(forwarder.listed) or value(forwarder.function)
+    match = FUNCTION_NAME.match(function.name) if function else None
+    for candidate in (current, match["integration"] if match else None):
+        if candidate and new.parameters[INTEGRATION].problem(candidate) is None:
+            return candidate, None
+    allowed = ", ".join(new.parameters[INTEGRATION].allowed_values) or "any text"
+    found = current or (match["integration"] if match else "nothing")
+    return None, (
+        f"IntegrationType: '{found}' is not one that the template allows ({allowed}), and another one may rename, that "
+        "is replace, the function; set integration_type for this forwarder in the settings"
+    )

@@ -1,0 +1,139 @@
+"""The plan: the very steps that `--fix` executes, as data for people and as JSON."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import pytest
+
+from fixtures.estate import Target
+from remediation.step import Step
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A forwarder (or a target or bucket, by `subject`) that is not touched.
+
+    `fixes` are the fixes that were refused, so that the findings they would clear are told as BLOCKED.
+    """
+
+    target: Target
+    subject: str
+    fixes: frozenset[str]
+    reasons: tuple[str, ...]
+    to_do: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """`account/region/subject`."""
+        return f"{self.target}/{self.subject}" if self.subject else str(self.target)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetPlan:
+    """The steps for one target, in order, and what is not touched there."""
+
+    target: Target
+    steps: tuple[Step, ...]
+    blocked: tuple[Blocked, ...]
+
+    @property
+    def forwarders(self) -> tuple[str, ...]:
+        """The forwarders that a step of this plan touches, sorted."""
+        return tuple(sorted({name for step in self.steps for name in step.forwarders}))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do.
+
+    Attributes:
+        run: the run's id.
+        made: when, UTC.
+        targets: the targets with something to do or to say, sorted.
+    """
+
+    run: str
+    made: datetime
+    targets: tuple[TargetPlan, ...]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Every step."""
+        return tuple(step for target in self.targets for step in target.steps)
+
+    @property
+    def blocked(self) -> tuple[Blocked, ...]:
+        """Everything that is not touched."""
+        return tuple(blocked for target in self.targets for blocked in target.blocked)
+
+    @property
+    def forwarders(self) -> tuple[tuple[Target, str], ...]:
+        """Every forwarder that is touched."""
+        return tuple((target.target, name) for target in self.targets for name in target.forwarders)
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The IAM actions that the steps need, sorted."""
+        return tuple(sorted({action for step in self.steps for action in type(step).ACTIONS}))
+
+    def json(self) -> str:
+        """The plan for machines: every call with its parameters, secrets masked."""
+        content = {
+            "format": "taegis-forwarders plan",
+            "version": VERSION,
+            "run": self.run,
+            "made": self.made.isoformat(timespec="seconds"),
+            "actions": list(self.actions),
+            "targets": [
+                {
+                    "account": plan.target.account,
+                    "region": plan.target.region,
+                    "steps": [_step(step) for step in plan.steps],
+                    "blocked": [
+                        {"subject": blocked.subject, "fixes": sorted(blocked.fixes), "reasons": list(blocked.reasons),
+                         "to_do": list(blocked.to_do)}
+                        for blocked in plan.blocked
+                    ],
+                }
+                for plan in self.targets
+            ],
+        }  # fmt: skip
+        return json.dumps(content, indent=2, sort_keys=True) + "\n"
+
+    def lines(self, *, calls: bool) -> Iterator[str]:
+        """The plan for people; with `calls`, each step with its API calls and what is to be known about it."""
+        for plan in self.targets:
+            if not plan.steps and not plan.blocked:
+                continue
+            yield str(plan.target)
+            for number, step in enumerate(plan.steps, start=1):
+                yield f"  {number}. {step.title}"
+                if calls:
+                    yield from (f"       {call}" for call in step.calls())
+                    yield from (f"       ({note})" for note in step.notes())
+            for blocked in plan.blocked:
+                yield f"  BLOCKED {blocked.subject or 'the whole target'}"
+                yield from (f"       {reason}" for reason in blocked.reasons)
+                yield from (f"       to do: {text}" for text in blocked.to_do)
+        kinds = Counter(type(step).FIX for step in self.steps)
+        told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "nothing"
+        yield f"{len(self.steps)} steps ({told}) on {len(self.forwarders)} forwarders; {len(self.blocked)} blocked"
+
+
+PLAN = pytest.StashKey[Plan]()
+
+
+def _step(step: Step) -> dict[str, object]:
+    return {
+        "name": step.name,
+        "fix": type(step).FIX,
+        "title": step.title,
+        "forwarders": list(step.forwarders),
+        "calls": [call.shown() for call in step.calls()],
+        "notes": list(step.notes()),
+    }

@@ -1,0 +1,86 @@
+"""What is looked at before the first write to a forwarder. Pure: it reads the estate and the release.
+
+Each result is BLOCK (this forwarder is not touched, with what a person must do) or ADVICE (said, not stopping).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from checks.stack_states import HEALTHY, way_out
+from fixtures.calendar import Phase, load_calendar
+from fixtures.estate import Forwarder
+from fixtures.fact import Absent, Unreadable, value
+from fixtures.release import Release
+from remediation.prediction import PredictedChange
+from remediation.replacement_rules import CREATE_ONLY, NEVER_LOST
+from remediation.shape import predicted_shape
+
+_HARMLESS = frozenset({"AWS::Lambda::Permission"})
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """One reason against touching a forwarder, and what a person must do about it."""
+
+    reason: str
+    to_do: str
+
+
+def obstacles(forwarder: Forwarder, release: Release, today: date) -> Iterator[Obstacle]:
+    """Everything that the forwarder's own facts say against updating its stack."""
+    status = forwarder.stack.status
+    if status not in HEALTHY:
+        yield Obstacle(f"its stack is {status}", way_out(status))
+    for name in ("template", "resources", "listed", "function", "change_sets", "invocation"):
+        fact = getattr(forwarder, name)
+        if isinstance(fact, Unreadable):
+            yield Obstacle(
+                f"its {name.replace('_', ' ')} could not be read ({fact})", "grant the permission, run again"
+            )
+        elif isinstance(fact, Absent):
+            yield Obstacle(str(fact), "find out who removed it; a go1.x function cannot be made again")
+    pending = value(forwarder.change_sets) or ()
+    if pending:
+        names = ", ".join(change_set.name for change_set in pending)
+        yield Obstacle(
+            f"somebody's change set waits on its stack ({names}); executing one deletes all others",
+            "execute or delete it, then run again",
+        )
+    invocation = value(forwarder.invocation)
+    if invocation and invocation.retries == 0:
+        yield Obstacle(
+            "its asynchronous retries are switched off: code and runtime change in two calls, seconds apart, and an "
+            "event between them would be lost",
+            "set its maximum retry attempts to 2 (Lambda, asynchronous invocation), then run again",
+        )
+    runtime = release.function.runtime if release.function else None
+    if load_calendar().phase(runtime, today) is Phase.UPDATE_BLOCKED:
+        yield Obstacle(
+            f"AWS blocks updates to {runtime}, which the release's template names ({load_calendar()})",
+            "ask the vendor for a template with a newer runtime",
+        )
+
+
+def losses(prediction: Sequence[PredictedChange], accepted: frozenset[str]) -> Iterator[Obstacle]:
+    """What the update would lose: hard stops, and what a person may accept by its shape."""
+    to_accept: list[str] = []
+    for change in prediction:
+        lost = change.action == "Remove" or change.replacement == "True"
+        if not lost or change.resource_type in _HARMLESS:
+            continue
+        if change.resource_type in NEVER_LOST:
+            yield Obstacle(
+                f"the update would lose {change.logical_id}: {change}",
+                "choose the IntegrationType that its function is called after, or ask the vendor",
+            )
+        elif change.resource_type not in CREATE_ONLY:
+            yield Obstacle(f"what the update would do is not known: {change}", "update this stack by hand")
+        else:
+            to_accept.append(str(change))
+    shape = predicted_shape(prediction)
+    if to_accept and shape.id not in accepted:
+        yield Obstacle(
+            f"the update removes or replaces: {'; '.join(to_accept)}",
+            f"look at it; if that is right, add {shape.id!r} to accept_shapes in the settings and run again",
+        )

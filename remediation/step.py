@@ -1,0 +1,73 @@
+"""A migration step: what it will do as data, the permissions it needs, and how it is done and proved."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from fixtures.errors import SuiteError
+from fixtures.estate import Target
+from remediation.call import Call
+from remediation.writer import Writer
+
+
+class StepBlocked(SuiteError):
+    """The step refused before it changed anything; `to_do` says what a person must do."""
+
+    def __init__(self, reason: str, to_do: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.to_do = to_do
+
+
+class StepFailed(SuiteError):
+    """Something was changed, and the result is not what was intended or could not be proved."""
+
+
+class Interrupted(SuiteError):
+    """The run is being stopped."""
+
+
+@dataclass(frozen=True)
+class Step(ABC):
+    """One migration action on one target.
+
+    Attributes:
+        target: where.
+        subject: what it is done to: a forwarder's name, a bucket's name, or empty for the target itself.
+        forwarders: names of the forwarders that depend on it.
+    """
+
+    ACTIONS: ClassVar[tuple[str, ...]]
+    FIX: ClassVar[str]
+
+    target: Target
+    subject: str
+    forwarders: tuple[str, ...]
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What it does, in one line."""
+
+    @abstractmethod
+    def calls(self) -> tuple[Call, ...]:
+        """The writes that are known before anything ran, in order; `run` makes these very objects."""
+
+    def notes(self) -> tuple[str, ...]:
+        """What cannot be known before an earlier step ran, and what a reader of the plan should know."""
+        return ()
+
+    @abstractmethod
+    def run(self, writer: Writer) -> str:
+        """Do it, read it back, and say in one line what was proved.
+
+        Raises:
+            StepBlocked: nothing was changed.
+            StepFailed: something was changed and is not as intended.
+            CallFailed: AWS refused.
+        """
+
+    @property
+    def name(self) -> str:
+        """`forwarder-stack 111122223333/us-east-1/cloudtrail-prod`."""
+        return f"{type(self).FIX} {self.target}{'/' + self.subject if self.subject else ''}"

@@ -1,0 +1,101 @@
+"""Sends a test event to a forwarder: on request, since XDR receives the object that it names once more."""
+
+import base64
+import json
+import urllib.parse
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from checks.wiring import bucket_arn
+from fixtures.answers import items, number, optional_text, text
+from fixtures.log_lines import UPLOAD_LINE
+from remediation.call import Call
+from remediation.step import Step, StepBlocked, StepFailed
+from remediation.writer import Writer
+
+
+@dataclass(frozen=True)
+class SendTestEvent(Step):
+    """The vendor's step 9: call the function with an event that names one existing object, and read what it logs.
+
+    `payload` is the event of the user's file; None to name an object of `bucket` under `prefix` and `suffix`.
+    """
+
+    ACTIONS: ClassVar[tuple[str, ...]] = ("lambda:InvokeFunction", "s3:ListBucket")
+    FIX: ClassVar[str] = "test-event"
+
+    function: str
+    partition: str
+    bucket: str
+    prefix: str
+    suffix: str
+    payload: str | None
+
+    @property
+    def title(self) -> str:
+        """What it does, in one line."""
+        return f"send a test event to {self.function}"
+
+    def calls(self) -> tuple[Call, ...]:
+        """The invocation; which object it names is known when it runs."""
+        return (self._invoke(self.payload or "<an event that names one existing object>"),)
+
+    def notes(self) -> tuple[str, ...]:
+        """That XDR gets an object twice."""
+        if self.payload:
+            return ("the event is the content of the given file",)
+        return ("XDR will receive the object that the event names a second time",)
+
+    def run(self, writer: Writer) -> str:
+        """Call and look at the answer and the log's tail."""
+        payload = self.payload or self._event(writer)
+        answer = writer.write(self.name, self._invoke(payload))
+        tail = base64.b64decode(optional_text(answer, "LogResult") or "").decode("utf-8", "replace")
+        error = optional_text(answer, "FunctionError")
+        if error:
+            raise StepFailed(f"the test event made {self.function} fail ({error}): {_last_line(tail)}")
+        uploaded = UPLOAD_LINE in tail
+        writer.verified(self.name, function=self.function, uploaded=uploaded)
+        if not uploaded:
+            raise StepFailed(f"{self.function} took the test event and logged no upload: {_last_line(tail)}")
+        return f"{self.function} uploaded what the test event named"
+
+    def _event(self, writer: Writer) -> str:
+        for page in writer.aws.pages(writer.region, "s3", "ListObjectsV2", Bucket=self.bucket, Prefix=self.prefix):
+            for entry in items(page, "Contents"):
+                key = text(entry, "Key")
+                if key.endswith(self.suffix) and number(entry, "Size") > 0:
+                    return self._record(key, number(entry, "Size"))
+            if optional_text(page, "NextContinuationToken") is None:
+                break
+        raise StepBlocked(f"bucket {self.bucket} has no object that a test event could name", "give an event as a file")
+
+    def _record(self, key: str, size: int) -> str:
+        record = {
+            "eventVersion": "2.1",
+            "eventSource": "aws:s3",
+            "awsRegion": self.target.region,
+            "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+            "eventName": "ObjectCreated:Put",
+            "s3": {
+                "s3SchemaVersion": "1.0",
+                "configurationId": "taegis-forwarders-test-event",
+                "bucket": {"name": self.bucket, "arn": bucket_arn(self.partition, self.bucket)},
+                "object": {"key": urllib.parse.quote_plus(key, safe="/"), "size": size},
+            },
+        }
+        return json.dumps({"Records": [record]})
+
+    def _invoke(self, payload: str) -> Call:
+        return Call(
+            "lambda",
+            "Invoke",
+            {"FunctionName": self.function, "InvocationType": "RequestResponse", "LogType": "Tail", "Payload": payload},
+            "call the function once",
+        )
+
+
+def _last_line(tail: str) -> str:
+    lines = [line for line in tail.splitlines() if line and not line.startswith(("START", "END", "REPORT"))]
+    return lines[-1][:200] if lines else "it logged nothing"

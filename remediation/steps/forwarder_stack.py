@@ -1,0 +1,87 @@
+"""Updates a forwarder's stack to the release's template and package, and proves it on the function itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from fixtures.answers import items, moment, text
+from fixtures.calendar import is_migrated
+from remediation import gated_update
+from remediation.call import Call
+from remediation.gated_update import StackUpdate
+from remediation.stack_waits import wait_for_function
+from remediation.step import Step, StepBlocked, StepFailed
+from remediation.writer import Writer
+
+
+@dataclass(frozen=True)
+class UpdateForwarderStack(Step):
+    """The vendor's step 3, through a change set that is judged before it is executed.
+
+    Attributes:
+        update: the change set.
+        function: name of the function.
+        code_sha256: what its code must be afterwards.
+        status: the stack's status when it was looked at.
+        changed: when it was last changed then, ISO 8601, empty where unknown.
+        before: what the update replaces, for a rollback.
+    """
+
+    ACTIONS: ClassVar[tuple[str, ...]] = (*gated_update.ACTIONS, "lambda:GetFunction")
+    FIX: ClassVar[str] = "forwarder-stack"
+
+    update: StackUpdate
+    function: str
+    code_sha256: str
+    status: str
+    changed: str
+    before: Mapping[str, object]
+
+    @property
+    def title(self) -> str:
+        """What it does, in one line."""
+        return f"update the stack of {self.subject} to the release's template and package"
+
+    def calls(self) -> tuple[Call, ...]:
+        """Change set and execution."""
+        return self.update.calls()
+
+    def notes(self) -> tuple[str, ...]:
+        """The predicted changes."""
+        return tuple(f"predicted: {change}" for change in self.update.prediction)
+
+    def run(self, writer: Writer) -> str:
+        """Update, wait, and read the function: a green stack alone proves nothing."""
+        self._refuse_if_moved(writer)
+        changed = self.update.run(writer, self.name, self.before)
+        function = wait_for_function(writer, self.function)
+        facts = {
+            "runtime": function.runtime,
+            "handler": function.handler,
+            "code_sha256": function.code_sha256,
+            "state": function.state,
+            "last_update": function.last_update,
+        }
+        writer.verified(self.name, changed=changed, function=function.name, **facts)
+        wrong = []
+        if function.last_update != "Successful":
+            wrong.append(f"its last update is {function.last_update} {function.last_update_reason}".strip())
+        if not is_migrated(function.runtime):
+            wrong.append(f"its runtime is {function.runtime}")
+        if function.code_sha256 != self.code_sha256:
+            wrong.append(f"its code is {function.code_sha256 or '(empty)'} and not {self.code_sha256}")
+        if wrong:
+            done = "CloudFormation says UPDATE_COMPLETE" if changed else "CloudFormation has nothing to change"
+            raise StepFailed(f"{done}, but of function {function.name} {'; '.join(wrong)}")
+        return f"{function.name} runs {function.runtime} with the release's package"
+
+    def _refuse_if_moved(self, writer: Writer) -> None:
+        answer = writer.read("cloudformation", "DescribeStacks", StackName=self.subject)
+        stack = items(answer, "Stacks", required=True)[0]
+        status = text(stack, "StackStatus")
+        when = moment(stack, "LastUpdatedTime") or moment(stack, "CreationTime")
+        changed = when.isoformat() if when else ""
+        if (status, changed) != (self.status, self.changed):
+            raise StepBlocked(
+                f"the stack has moved since it was looked at ({self.status} then, {status} now)", "run again"
+            )

@@ -4,8 +4,9 @@ Two texts are the same when they differ only in the subject's own account, regio
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from checks.outcome import Severity, Status
 from checks.result import Result
@@ -44,17 +45,29 @@ def rank(result: Result) -> tuple[int, int, str, str]:
 
 def shape(result: Result) -> Result:
     """The result with its subject's own names replaced by placeholders in every line of evidence."""
-    names = (("forwarder", result.forwarder), ("account", result.account), ("region", result.region))
-    known = [(f"<{label}>", name) for label, name in names if len(name) > 2]
-    if not known:
+    names = _own_names(result.forwarder, result.account, result.region)
+    if names is None:
         return result
-    labels = {name: label for label, name in reversed(known)}
-    # Longest first, so that a forwarder called like its region does not lose half of its name.
-    found = re.compile(
-        r"(?<![A-Za-z0-9])(?:" + "|".join(re.escape(name) for name in sorted(labels, key=len, reverse=True))
-        + r")(?![A-Za-z0-9])"
-    )  # fmt: skip
-    return _with_evidence(result, [found.sub(lambda match: labels[match[0]], text) for text in _evidence(result)])
+    found, labels = names
+    return _with_evidence(
+        result, [found.sub(lambda match: labels.get(match[0], "<function>"), text) for text in _evidence(result)]
+    )
+
+
+@lru_cache(maxsize=32_768)
+def _own_names(forwarder: str, account: str, region: str) -> tuple[re.Pattern[str], Mapping[str, str]] | None:
+    """What finds a subject's names in a text, and the placeholder of each; None where it has no name."""
+    labels = {name: label for name, label in (
+        (region, "<region>"), (account, "<account>"), (forwarder, "<forwarder>")
+    ) if len(name) > 2}  # fmt: skip
+    if not labels:
+        return None
+    # Longest first, so that a forwarder called like its region does not lose half of its name. The vendor's function
+    # name, `<stack>-scwx-tdr-lambda-<integration>`, counts as one name, whatever the integration.
+    parts = [re.escape(name) for name in sorted(labels, key=len, reverse=True)]
+    if forwarder in labels:
+        parts.insert(0, re.escape(forwarder) + r"-scwx-tdr-lambda-[A-Za-z0-9_-]+")
+    return re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(parts)})(?![A-Za-z0-9])"), labels
 
 
 def by_finding(results: Iterable[Result]) -> tuple[Group, ...]:

@@ -29,14 +29,13 @@ def cells_of(result: Result, outcome: str) -> list[str]:
     weight = str(SEVERITIES.index(result.severity))
     order = f"{WORST_FIRST.index(result.status)}{weight} {result.check} {result.subject}"
     check = f"{_key(result.check)}<b>{escape(result.title)}</b><br><code>{escape(result.check)}</code>"
-    where = result.forwarder or ("" if result.account else result.subject)
     return [
         f'<td class="col-status {status}">{_key(order)}<span class="mark">{escape(result.status)}</span></td>',
         f'<td class="col-severity {severity}">{_key(weight)}{severity}</td>',
         f'<td class="col-check">{check}</td>',
         f'<td class="col-account">{escape(result.account)}</td>',
         f'<td class="col-region">{escape(result.region)}</td>',
-        f'<td class="col-forwarder">{escape(where)}</td>',
+        f'<td class="col-forwarder">{escape(_name(result))}</td>',
         f'<td class="col-evidence">{evidence(result)}</td>',
         _hidden(outcome),
     ]
@@ -98,6 +97,12 @@ def terms(parts: tuple[tuple[str, str], ...]) -> str:
 def css_class(status: str) -> str:
     """`status-no-evidence`."""
     return f"status-{status.lower().replace(' ', '-')}"
+
+
+def _name(result: Result) -> str:
+    """The forwarder, or what else the check was asked of: a bucket, a tenant, the estate."""
+    place = "/".join(part for part in (result.account, result.region) if part)
+    return result.forwarder or result.subject.removeprefix(place).removeprefix("/")
 
 
 def _hidden(outcome: str) -> str:

@@ -99,6 +99,7 @@ class RunEnding:
             has_release=desires is None or any(tenant.release for tenant in desires.tenants),
             story=stash.get(FIX_STORY, None),
             plan_lines=stash.get(PLAN_LINES, ()),
+            written=self._written(),
         )
 
     def keeps(self) -> bool:
@@ -106,6 +107,11 @@ class RunEnding:
         options = self._config.stash.get(OPTIONS, None)
         asked = bool(options and (options.fix or options.plan or options.snapshot))
         return asked or has_run_folder(self._config)
+
+    def _written(self) -> tuple[str, ...]:
+        asked = (self._config.getoption(name, default=None) for name in ("htmlpath", "xmlpath"))
+        folder = [str(run_folder(self._config).relative_to(self._config.invocation_params.dir))] if self.keeps() else []
+        return (*(str(path) for path in asked if path), *folder)
 
     def _keep_results(self) -> None:
         if self.keeps():

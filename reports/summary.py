@@ -20,7 +20,7 @@ class Run:
     """What one run left behind: the input of every report.
 
     `estate` is None where nothing was looked at, `story` where nothing was planned. `plan_lines` are the plan as the
-    terminal shows it.
+    terminal shows it, `written` the files and folders that the run leaves.
     """
 
     results: tuple[Result, ...]
@@ -35,6 +35,7 @@ class Run:
     has_release: bool = True
     story: FixStory | None = None
     plan_lines: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

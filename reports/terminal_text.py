@@ -70,7 +70,7 @@ def sections(summary: Summary, limits: Limits) -> Iterator[Section]:
         if members:
             number = sum(len(group) for group in members)
             yield Section(f"{title}: {number:,}", tuple(_capped(members, tell, limits)))
-    yield Section("forwarders", tuple(_totals(summary, limits)))
+    yield Section("summary", tuple(_totals(summary, limits)))
 
 
 def _capped(groups: tuple[Group, ...], tell: Teller, limits: Limits) -> Iterator[Line]:
@@ -132,6 +132,8 @@ def _totals(summary: Summary, limits: Limits) -> Iterator[Line]:
     for reason, checks in sorted(summary.run.not_applicable.items()):
         yield Line(f"not asked  {reason}: {_listed(checks, limits)}")
     yield from _fixing(summary)
+    if summary.run.written:
+        yield Line(f"written    {', '.join(summary.run.written)}")
 
 
 def _coverage(seen: Coverage, estate: Estate, limits: Limits) -> Iterator[Line]:

@@ -205,3 +205,32 @@ def test_a_plain_audit_leaves_nothing_behind(pytester: pytest.Pytester) -> None:
     pytester.runpytest(REGIONS)
 
     assert not pytester.path.joinpath("forwarder-runs").exists()
+
+
+def test_the_files_that_a_run_leaves_are_named_at_its_end(pytester: pytest.Pytester) -> None:
+    write_run(pytester, ONE_OF_EACH)
+
+    result = pytester.runpytest(REGIONS, "--plan", "--html=drift.html", "--junitxml=found.xml")
+
+    (folder,) = pytester.path.joinpath("forwarder-runs").iterdir()
+    assert f"written    drift.html, found.xml, forwarder-runs/{folder.name}" in result.outlines[-4:]
+
+
+def test_a_run_folder_that_cannot_be_made_is_refused_before_anything_runs(pytester: pytest.Pytester) -> None:
+    write_run(pytester, ONE_OF_EACH)
+    pytester.path.joinpath("forwarder-runs").touch()
+
+    result = pytester.runpytest(REGIONS, "--fix")
+
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["ERROR: run folder *forwarder-runs: cannot be created or written; stand in a folder*"])
+
+
+def test_an_interrupted_run_says_so(pytester: pytest.Pytester) -> None:
+    write_run(pytester, ONE_OF_EACH)
+    pytester.makepyfile(test_aaa="def test_one():\n    raise KeyboardInterrupt\n")
+
+    result = pytester.runpytest(REGIONS, no_reraise_ctrlc=True)
+
+    assert result.ret == 2
+    assert result.outlines[-1] == "Interrupted before everything was judged."

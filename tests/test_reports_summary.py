@@ -1,0 +1,182 @@
+import pytest
+
+from checks.outcome import Severity, Status
+from checks.result import Result
+from fixtures.estate import Target
+from remediation.story import FixStory
+from reports.grouping import by_finding, by_reason, shape
+from reports.summary import Fixable, Run, fixable, summarise
+from reports.terminal_text import Limits, sections
+from tests.fake_run import case, estate, forwarder, seen
+
+A, B = Target("111122223333", "us-east-1"), Target("444455556666", "eu-west-1")
+TRAIL, WAF = f"{A}/trail", f"{B}/waf"
+
+
+def told(run: Run, limits: Limits | None = None) -> str:
+    parts = sections(summarise(run), limits or Limits())
+    return "\n".join(line.text for part in parts for line in (*part.lines,))
+
+
+SHAPES = {
+    "forwarder": ("bucket logs-trail is gone", "bucket logs-<forwarder> is gone"),
+    "account and region": ("no key in 111122223333 us-east-1", "no key in <account> <region>"),
+    "function, whatever its integration": (
+        "arn:aws:lambda:us-east-1:111122223333:function:trail-scwx-tdr-lambda-awscloudtrail",
+        "arn:aws:lambda:<region>:<account>:function:<function>",
+    ),
+    "function, in the other spelling": ("trail-scwx-tdr-lambda-for-okta", "<function>"),
+    "part of a word is not a name": ("trailing 1111222233334", "trailing 1111222233334"),
+    "nothing of its own": ("go1.x", "go1.x"),
+}
+
+
+@pytest.mark.parametrize(("text", "general"), SHAPES.values(), ids=SHAPES)
+def test_a_shape_is_what_is_left_without_the_subjects_own_names(text: str, general: str) -> None:
+    assert shape(case("any", Status.FAILED, TRAIL, found=text)).found == general
+
+
+def test_a_name_of_one_letter_is_too_common_to_be_replaced() -> None:
+    assert shape(case("any", Status.FAILED, f"{A}/a", found="a bucket is gone")).found == "a bucket is gone"
+
+
+def test_findings_of_one_shape_are_one_group_and_keep_their_own_words_when_alone() -> None:
+    pair = [case("wired", Status.FAILED, TRAIL, found="no rule in logs-trail"),
+            case("wired", Status.FAILED, WAF, found="no rule in logs-waf")]  # fmt: skip
+
+    (together,) = by_finding(pair)
+    (alone,) = by_finding(pair[:1])
+
+    assert (together.shared.found, together.subjects) == ("no rule in logs-<forwarder>", (TRAIL, WAF))
+    assert alone.shared.found == "no rule in logs-trail"
+
+
+def test_groups_stand_worst_first_then_largest() -> None:
+    results = [
+        case("low", Status.FAILED, TRAIL, Severity.LOW),
+        case("stuck", Status.BLOCKED, TRAIL, Severity.CRITICAL),
+        case("one", Status.FAILED, TRAIL, Severity.HIGH),
+        case("two", Status.FAILED, TRAIL, Severity.HIGH),
+        case("two", Status.FAILED, WAF, Severity.HIGH),
+        case("crash", Status.ERROR, TRAIL, Severity.LOW),
+    ]
+
+    assert [group.shared.check for group in by_finding(results)] == ["crash", "two", "one", "low", "stuck"]
+
+
+def test_one_missing_permission_is_one_group_whichever_check_met_it() -> None:
+    results = [case(f"check-{n}", Status.UNKNOWN, TRAIL, reason="kms:GetKeyPolicy denied") for n in range(3)]
+
+    (group,) = by_reason(results)
+
+    assert (len(group), group.subjects) == (3, (TRAIL,))
+
+
+def test_a_forwarder_counts_once_by_its_worst_status() -> None:
+    results = (
+        case("one", Status.PASSED, TRAIL),
+        case("two", Status.BLOCKED, TRAIL),
+        case("one", Status.FIXED, WAF),
+        case("two", Status.PASSED, WAF),
+        case("one", Status.NO_EVIDENCE, f"{A}/flow"),
+        case("reached", Status.FAILED, str(A)),
+    )
+
+    assert dict(summarise(Run(results)).forwarders) == {Status.BLOCKED: 1, Status.NO_EVIDENCE: 1, Status.FIXED: 1}
+
+
+def test_the_same_name_in_two_accounts_is_two_forwarders() -> None:
+    results = (case("one", Status.PASSED, f"{A}/trail"), case("one", Status.PASSED, f"{B}/trail"))
+
+    assert dict(summarise(Run(results)).forwarders) == {Status.PASSED: 2}
+
+
+def test_only_open_findings_that_name_a_fix_are_fixable() -> None:
+    results = [
+        case("code", Status.FAILED, TRAIL, fix="forwarder-stack"),
+        case("runtime", Status.FAILED, TRAIL, fix="forwarder-stack"),
+        case("shared", Status.FAILED, str(A), fix="shared-stack"),
+        case("keys", Status.FAILED, TRAIL),
+        case("code", Status.BLOCKED, WAF, fix="forwarder-stack"),
+        case("code", Status.FIXED, f"{A}/alb", fix="forwarder-stack"),
+    ]
+
+    assert fixable(results) == Fixable(findings=3, forwarders=1, others=1)
+
+
+def test_coverage_names_each_cause_once_without_the_targets_own_names() -> None:
+    others = [Target(f"77778888{number:04}", "eu-west-1") for number in range(7)]
+    run = Run(
+        (case("one", Status.PASSED, TRAIL),),
+        estate(seen(A, forwarder(TRAIL)), seen(B, unread=True), *(seen(target, reached=False) for target in others)),
+    )
+
+    text = told(run)
+
+    assert "targets    9 asked, 2 reached, 1 partly seen, 7 not reached; looked at 2026-11-24 04:15:30 UTC" in text
+    assert text.count("sts:AssumeRole denied: not authorized in <account>") == 1
+    assert "(777788880000/eu-west-1, " in text
+    assert " and 2 more)" in text
+    assert "not read: lambda:ListFunctions denied: no permission in <region> (444455556666/eu-west-1)" in text
+
+
+def test_facts_that_nobody_asked_for_are_no_gap() -> None:
+    found = summarise(Run((), estate(seen(A, forwarder(TRAIL))))).coverage
+
+    assert found is not None
+    assert (found.asked, found.reached, found.partly, found.unread) == (1, 1, 0, ())
+
+
+def test_what_a_fix_would_need_is_said() -> None:
+    results = (case("code", Status.FAILED, TRAIL, fix="forwarder-stack"),)
+
+    assert "1 finding on 1 forwarder is fixable with --fix, given --release=DIR (see --plan)" in told(
+        Run(results, has_release=False)
+    )
+    assert "fixable" not in told(Run(results, fixing=True))
+
+
+def test_the_story_of_a_fix_is_told() -> None:
+    story = FixStory(planned=4, fixed=3, blocked=1, failed=(WAF,), notes=("The journal is in forwarder-runs/x.",))
+
+    text = told(Run((case("code", Status.FIXED, TRAIL),), fixing=True, story=story))
+
+    assert "fix        4 planned, 3 fixed, 1 blocked" in text
+    assert f"failed, or stopped after a write: {WAF}" in text
+    assert "The journal is in forwarder-runs/x." in text
+
+
+def test_under_plan_whatever_would_change_is_not_green() -> None:
+    results = (case("code", Status.PASSED, TRAIL),)
+    looked = estate(seen(A, forwarder(TRAIL)))
+
+    codes = [
+        summarise(Run(results, looked, planning=planning, story=FixStory(planned=steps))).verdict.code
+        for planning, steps in ((True, 2), (True, 0), (False, 2))
+    ]
+
+    assert codes == [1, 0, 0]
+
+
+def test_the_plan_is_shown_before_the_summary() -> None:
+    text = told(Run((case("code", Status.PASSED, TRAIL),), plan_lines=("1. update stack trail",)))
+
+    assert text.index("1. update stack trail") < text.index("results    1: 1 passed")
+
+
+def test_evidence_of_several_lines_stays_aligned() -> None:
+    text = told(Run((case("code", Status.FAILED, TRAIL, expected="one\ntwo", found="three"),)))
+
+    assert "  expected  one\n            two\n  found     three" in text
+
+
+def test_an_estate_without_forwarders_is_not_green() -> None:
+    assert summarise(Run((case("reached", Status.PASSED, str(A)),), estate(seen(A)))).verdict.code == 10
+
+
+def test_what_was_not_asked_is_said_once() -> None:
+    results: tuple[Result, ...] = (case("code", Status.PASSED, TRAIL),)
+
+    text = told(Run(results, not_applicable={"no --release given": ("code-current", "template-current")}))
+
+    assert "not asked  no --release given: code-current, template-current" in text

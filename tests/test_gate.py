@@ -301,6 +301,12 @@ def test_an_empty_change_set_means_that_template_and_parameters_are_done(reason:
     assert "the templates say: Modify Lambda" in contradicted.reasons[0]
 
 
+@pytest.mark.parametrize("odd", [{"Changes": [{"ResourceChange": change()}]}, {"Changes": [], "NextToken": "more"}])
+def test_an_empty_change_set_that_lists_changes_or_is_not_whole_is_not_empty(odd: Record) -> None:
+    verdict = gate({"Status": "FAILED", "StatusReason": NOTHING} | odd, prediction=())
+    assert (verdict.open, verdict.empty) == (False, False)
+
+
 def test_a_failure_for_another_reason_is_not_an_empty_change_set() -> None:
     answer = {"Status": "FAILED", "StatusReason": "Parameters: [X] must have values", "Changes": []}
     verdict = gate(answer, prediction=())

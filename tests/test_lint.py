@@ -111,6 +111,8 @@ ENTRY = {"Filename": "0.yaml", "Level": "Error", "Message": "a\nb", "Rule": {"Id
         ("print('{}')", "another form"),
         ("print('[1]'); raise SystemExit(2)", "another form"),
         ("raise SystemExit(2)", "code 2 and 0 findings"),
+        (answering(ENTRY, code=3), "ended with code 3"),
+        (answering(ENTRY, code=34), "ended with code 34"),
         (answering(ENTRY, code=0), "code 0 and 1 findings"),
         (answering(ENTRY | {"Filename": "x.yaml"}, code=2), "was not given"),
         (answering(ENTRY | {"Rule": {"Id": "E0002"}}, code=2), "cfn-lint broke: a b"),
@@ -156,9 +158,9 @@ def test_the_child_gets_no_credentials_and_nobody_s_configuration(
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary")
     monkeypatch.chdir(tmp_path)
-    (tmp_path / ".cfnlintrc").write_text("ignore_checks: [E3002]\n")
+    (tmp_path / ".cfnlintrc").write_text("ignore_templates: ['**/*.yaml']\ninclude_checks: [I]\n")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert [found.rule for found in linted(lint([BAD], cache_dir=tmp_path / "cache")[0]).errors] == ["E3002"]
+    assert [found.rule for found in linted(lint([BAD], cache_dir=tmp_path / "cache")[0]).findings] == ["E3002"]
     child_that(monkeypatch, f"import os, pathlib; pathlib.Path({str(tmp_path / 'seen')!r}).write_text(str(os.environ))")
     lint([GOOD], cache_dir=tmp_path / "cache")
     assert "canary" not in (tmp_path / "seen").read_text()

@@ -120,16 +120,7 @@ def test_the_credentials_are_an_obvious_canary_that_fits_a_parameter(tmp_path: P
 def test_the_templates_pass_cfn_lint_but_for_the_runtime_calendar(tmp_path: Path) -> None:
     release = write_release(tmp_path)
     templates = [str(path) for path in release.glob("*.yaml")]
-    command = [
-        sys.executable,
-        "-c",
-        "import sys; from cfnlint.runner import main; sys.exit(main())",
-        "--ignore-checks",
-        "E2531",
-        "E2533",
-        "W2531",
-        "--template",
-        *templates,
-    ]
+    run = "import sys; from cfnlint.runner import main; sys.exit(main())"
+    command = [sys.executable, "-c", run, "--ignore-checks", "E2531", "E2533", "W2531", "--template", *templates]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"})
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -397,6 +397,18 @@ def test_a_change_set_leaves_out_what_its_condition_rules_out(engine: Engine) ->
         assert ("Modify", "Sometimes") in changed()
 
 
+@pytest.mark.parametrize("host", ["s3.eu-west-1.amazonaws.com", "s3.amazonaws.com"])
+def test_a_template_is_found_at_a_virtual_hosted_address(engine: Engine, host: str) -> None:
+    place = engine.at()
+    bucket = engine.bucket(place)
+    body = TEMPLATE.format(description="by address").encode()
+    place.call("s3", "put_object", Bucket=bucket, Key="a/template.yaml", Body=body)
+    url = f"https://{bucket}.{host}/a/template.yaml"
+    assert place.call("cloudformation", "get_template_summary", TemplateURL=url)["Description"] == "by address"
+    with engine.rule("template-address", how=False, afterwards=True), pytest.raises(ClientError):
+        place.call("cloudformation", "get_template_summary", TemplateURL=url)
+
+
 def test_listing_functions_does_not_tell_their_state(engine: Engine) -> None:
     place = engine.at(region="eu-central-1")
     engine.function(place)

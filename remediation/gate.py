@@ -11,14 +11,12 @@ from typing import Final
 
 from remediation.change_set import ChangeDetail, ChangeSetView, ResourceChange, read_change_set
 from remediation.prediction import PredictedChange
-from remediation.replacement_rules import CREATE_ONLY, NEVER_LOST
+from remediation.replacement_rules import CREATE_ONLY, HARMLESS, NEVER_LOST
 from remediation.shape import Shape, shape_of
 
 __all__ = ["ChangeSetView", "GateVerdict", "judge", "read_change_set", "shape_of"]
 
 _FUNCTION: Final = "AWS::Lambda::Function"
-# Every property of it forces a replacement, and a statement that is made anew is the same statement (domain 4.1).
-_HARMLESS: Final = frozenset({"AWS::Lambda::Permission"})
 _LOSS: Final = (
     "its ARN changes or it is gone, rules that point at it dangle, and it may not be possible to make it again"
 )
@@ -160,7 +158,7 @@ def _judge_modification(
         if change.resource_type in NEVER_LOST and any(detail.recreation == "Always" for detail in causes):
             yield f"{change} says Replacement False and RequiresRecreation Always at once; {_BY_HAND}", False
         return
-    if change.resource_type in _HARMLESS and predicted.replacement != "False":
+    if change.resource_type in HARMLESS and predicted.replacement != "False":
         return
     if _name_stays(causes, predicted, on_aws=on_aws):
         return

@@ -62,6 +62,9 @@ NEVER_LOST: Final = frozenset(
     }
 )
 
+# Every property of it forces a replacement, and a statement that is made anew is the same statement (domain 4.1).
+HARMLESS: Final = frozenset({"AWS::Lambda::Permission"})
+
 
 def forces_replacement(resource_type: str, property_name: str) -> bool | None:
     """Whether a change of that property replaces the resource; None when the type is not known here."""

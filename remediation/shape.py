@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from remediation.change_set import ResourceChange
 from remediation.prediction import PredictedChange
+from remediation.replacement_rules import HARMLESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +35,25 @@ def shape_of(changes: Iterable[ResourceChange]) -> Shape:
 
 
 def predicted_shape(changes: Iterable[PredictedChange]) -> Shape:
-    """Give the shape of what is certain in a prediction; a real change set may hold more, and so another shape."""
+    """Give the shape of what is certain in a prediction, and of every loss that is only possible.
+
+    A real change set may hold more harmless changes, and so another shape; a person who accepts this one has seen all
+    that could be lost.
+    """
     return _shape(
         _line(
-            change.action,
+            change.action if change.certain else f"perhaps {change.action}",
             change.resource_type,
             change.replacement if change.action == "Modify" else None,
             {*change.properties, *change.attributes},
         )
         for change in changes
-        if change.certain
+        if change.certain or _may_lose(change)
     )
+
+
+def _may_lose(change: PredictedChange) -> bool:
+    return change.action == "Remove" or (change.replacement != "False" and change.resource_type not in HARMLESS)
 
 
 def _line(action: str, resource_type: str, replacement: str | None, names: set[str]) -> str:

@@ -334,6 +334,18 @@ def test_a_predicted_shape_reads_as_a_real_one() -> None:
     assert predicted_shape(OWNED).id == shape_of(read_change_set([page(*REMOVALS)]).changes).id
 
 
+def test_a_predicted_shape_holds_every_loss_that_is_only_possible_and_nothing_else_uncertain() -> None:
+    uncertain = (
+        PredictedChange("Role", "AWS::IAM::Role", "Remove", certain=False),
+        PredictedChange("Secret", "AWS::SecretsManager::Secret", "Modify", "Conditional", ("Name",), certain=False),
+        PredictedChange("Permission", "AWS::Lambda::Permission", "Modify", "Conditional", certain=False),
+        PredictedChange("Lambda", FUNCTION, "Modify", "False", ("Role",), certain=False),
+    )
+    assert predicted_shape(uncertain).text == (
+        "perhaps Modify AWS::SecretsManager::Secret replacement Conditional (Name); perhaps Remove AWS::IAM::Role"
+    )
+
+
 def test_values_that_an_engine_shows_in_clear_do_not_stay() -> None:
     shown = detail("Environment", BeforeValue="canary-1", AfterValue="canary-2")
     answer = page(

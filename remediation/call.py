@@ -44,6 +44,9 @@ class BytesBody:
     sha256: str
 
 
+Body: TypeAlias = FileBody | BytesBody
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """An AWS API call that a step will make.

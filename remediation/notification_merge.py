@@ -35,7 +35,7 @@ class Merge:
 
         Entries are carried over as S3 gave them, also the parts that this code does not look at.
         """
-        before = cast("dict[str, list[Answer]]", json.loads(notification.document))
+        before = cast("dict[str, list[Answer] | Answer]", json.loads(notification.document))
         after: dict[str, object] = {}
         for part, entries in before.items():
             if not isinstance(entries, list):  # EventBridgeConfiguration: an empty structure, present means on

@@ -3,15 +3,16 @@
 Each result is BLOCK (this forwarder is not touched, with what a person must do) or ADVICE (said, not stopping).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from checks.stack_states import HEALTHY, way_out
 from fixtures.calendar import Phase, load_calendar
-from fixtures.estate import Forwarder
+from fixtures.estate import Forwarder, Target
 from fixtures.fact import Absent, Unreadable, value
 from fixtures.release import Release
+from remediation.plan import Blocked
 from remediation.prediction import PredictedChange
 from remediation.replacement_rules import CREATE_ONLY, NEVER_LOST
 from remediation.shape import predicted_shape
@@ -84,3 +85,15 @@ def losses(prediction: Sequence[PredictedChange], accepted: frozenset[str]) -> I
             f"the update removes or replaces: {'; '.join(to_accept)}",
             f"look at it; if that is right, add {shape.id!r} to accept_shapes in the settings and run again",
         )
+
+
+def blocked_by(target: Target, subject: str, fixes: Iterable[str], obstacles: Iterable[Obstacle]) -> Blocked:
+    """What is not touched, and why; each reason once."""
+    found = tuple(dict.fromkeys(obstacles))
+    return Blocked(
+        target=target,
+        subject=subject,
+        fixes=frozenset(fixes),
+        reasons=tuple(obstacle.reason for obstacle in found),
+        to_do=tuple(dict.fromkeys(obstacle.to_do for obstacle in found if obstacle.to_do)),
+    )

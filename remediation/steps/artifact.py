@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from fixtures.fact import Absent, Unreadable
 from fixtures.readers.buckets import read_package
-from remediation.call import Call, FileBody, s3_checksum
+from remediation.call import Body, Call, s3_checksum
 from remediation.step import Step, StepBlocked, StepFailed
 from remediation.writer import Writer
 
@@ -30,7 +30,7 @@ class PutArtifacts(Step):
     FIX: ClassVar[str] = "artifact"
 
     create: bool
-    files: Mapping[str, FileBody]
+    files: Mapping[str, Body]
 
     @property
     def title(self) -> str:
@@ -88,7 +88,7 @@ class PutArtifacts(Step):
             ),
         )
 
-    def _upload(self, key: str, body: FileBody) -> Call:
+    def _upload(self, key: str, body: Body) -> Call:
         return Call(
             "s3",
             "PutObject",

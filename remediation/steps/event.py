@@ -19,7 +19,8 @@ from remediation.writer import Writer
 class SendTestEvent(Step):
     """The vendor's step 9: call the function with an event that names one existing object, and read what it logs.
 
-    `payload` is the event of the user's file; None to name an object of `bucket` under `prefix` and `suffix`.
+    `payload` is the event of the user's file; None to name an object of `bucket` that one of `filters` (prefix and
+    suffix) lets through.
     """
 
     ACTIONS: ClassVar[tuple[str, ...]] = ("lambda:InvokeFunction", "s3:ListBucket")
@@ -28,8 +29,7 @@ class SendTestEvent(Step):
     function: str
     partition: str
     bucket: str
-    prefix: str
-    suffix: str
+    filters: tuple[tuple[str, str], ...]
     payload: str | None
 
     @property
@@ -62,13 +62,13 @@ class SendTestEvent(Step):
         return f"{self.function} uploaded what the test event named"
 
     def _event(self, writer: Writer) -> str:
-        for page in writer.aws.pages(writer.region, "s3", "ListObjectsV2", Bucket=self.bucket, Prefix=self.prefix):
+        for prefix, suffix in self.filters:
+            # one page is enough to find an example, and bounds what a bucket with millions of objects costs
+            page = writer.read("s3", "ListObjectsV2", Bucket=self.bucket, Prefix=prefix)
             for entry in items(page, "Contents"):
                 key = text(entry, "Key")
-                if key.endswith(self.suffix) and number(entry, "Size") > 0:
+                if key.endswith(suffix) and number(entry, "Size") > 0:
                     return self._record(key, number(entry, "Size"))
-            if optional_text(page, "NextContinuationToken") is None:
-                break
         raise StepBlocked(f"bucket {self.bucket} has no object that a test event could name", "give an event as a file")
 
     def _record(self, key: str, size: int) -> str:

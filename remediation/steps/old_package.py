@@ -8,6 +8,7 @@ from typing import ClassVar
 import urllib3
 
 from fixtures.answers import part, text
+from fixtures.aws import CallFailed
 from fixtures.fact import Absent, Unreadable
 from fixtures.readers.buckets import read_package
 from remediation.call import BytesBody, Call
@@ -49,7 +50,12 @@ class SecureOldPackage(Step):
         digest = hashlib.sha256(content)
         if base64.b64encode(digest.digest()).decode() != self.code_sha256:
             raise StepBlocked("the live package has changed since it was looked at", "run again")
-        writer.write(self.name, self._upload(BytesBody(content, digest.hexdigest())))
+        try:
+            writer.write(self.name, self._upload(BytesBody(content, digest.hexdigest())))
+        except CallFailed as failure:
+            raise StepBlocked(
+                f"the old package cannot be secured: {failure}", "mend that, or copy it by hand"
+            ) from None
         found = read_package(writer.aws, writer.region, self.bucket, self.key)
         if isinstance(found, Absent | Unreadable) or found.sha256 != self.code_sha256:
             raise StepFailed(f"s3://{self.bucket}/{self.key} does not hold the old package: {found}")

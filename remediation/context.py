@@ -1,0 +1,83 @@
+"""What a plan is computed from: one target's facts, what should be true there, and how the run wants to fix."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+
+from fixtures.code_location import pseudo_of
+from fixtures.desired import Desired
+from fixtures.estate import Estate, Seen, Stack, Target
+from fixtures.intrinsics import Pseudo
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """How a run wants to fix.
+
+    Attributes:
+        run: the run's id; change sets are named after it.
+        allow: consents.
+        rotate: write the release's credentials over the secret that is there.
+        test_event: send one to each touched forwarder; `payload` is the user's own event.
+        limit: most forwarders that may be touched.
+        url_suffix: DNS suffix of a region.
+        partition: partition of a region.
+        today: for the runtime calendar.
+    """
+
+    run: str
+    allow: frozenset[str]
+    rotate: bool
+    test_event: bool
+    payload: str | None
+    limit: int
+    url_suffix: Callable[[str], str]
+    partition: Callable[[str], str]
+    today: date
+
+
+@dataclass
+class Wants:
+    """What is to be fixed in one target: subjects by fix."""
+
+    by_fix: dict[str, set[str]] = field(default_factory=dict)
+
+    def of(self, fix: str) -> tuple[str, ...]:
+        """The subjects with a finding that this fix clears, sorted."""
+        return tuple(sorted(self.by_fix.get(fix, ())))
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One target and everything that its plan depends on."""
+
+    seen: Seen
+    wants: Wants
+    estate: Estate
+    desired: Desired
+    intent: Intent
+
+    @property
+    def target(self) -> Target:
+        """Where."""
+        return self.seen.target
+
+    @property
+    def url_suffix(self) -> str:
+        """DNS suffix of the target's region."""
+        return self.intent.url_suffix(self.target.region)
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        """Shapes that a person accepted."""
+        return frozenset(self.desired.settings.accept_shapes)
+
+    @property
+    def change_set(self) -> str:
+        """Name of the change sets of this run: says whose they are."""
+        return f"taegis-forwarders-{self.intent.run}"
+
+    def pseudo(self, stack: Stack) -> Pseudo:
+        """The pseudo parameters of a stack of the target."""
+        partition = self.intent.partition(self.target.region)
+        return pseudo_of(self.target, stack, partition=partition, url_suffix=self.url_suffix)

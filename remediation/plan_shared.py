@@ -1,0 +1,203 @@
+"""Plans what a target's forwarders share: the artifact bucket with the package, and the shared stack. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from checks.stack_states import HEALTHY, way_out
+from fixtures.code_location import parsed
+from fixtures.estate import ArtifactBucket, SharedStack
+from fixtures.fact import Absent, Unreadable, value
+from fixtures.release import PACKAGE, Release
+from fixtures.template import Template
+from remediation.call import Body, BytesBody, FileBody
+from remediation.context import Context
+from remediation.gated_update import StackUpdate, TemplateSource, too_large_inline
+from remediation.parameters import package_key
+from remediation.prediction import predict
+from remediation.preflight import Obstacle, losses
+from remediation.step import Step
+from remediation.steps.artifact import PutArtifacts
+from remediation.steps.shared_stack import CreateSharedStack, UpdateSharedStack
+
+_SECRET = "SecretValue"  # noqa: S105 - the parameter's name
+_REGION = "TaegisRegion"
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactPlan:
+    """The bucket, what has to be done to it, and how templates are handed over."""
+
+    bucket: str
+    step: Step | None
+    obstacles: tuple[Obstacle, ...]
+    region: str
+    url_suffix: str
+
+    def source(self, template: Template) -> TemplateSource:
+        """Inline, or by the URL of the object that the artifact step uploads."""
+        if not too_large_inline(template.body):
+            return TemplateSource(template.body, None)
+        url = f"https://s3.{self.region}.{self.url_suffix}/{self.bucket}/{template_key(template)}"
+        return TemplateSource(template.body, url)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedPlan:
+    """What has to be done about the shared stack."""
+
+    step: Step | None
+    obstacles: tuple[Obstacle, ...]
+
+
+def template_key(template: Template) -> str:
+    """Where a template that is too large to send inline goes: its digest is its name."""
+    return f"templates/{template.digest}.yaml"
+
+
+def plan_artifact(context: Context, release: Release, *, needed: bool) -> ArtifactPlan:
+    """Bucket and uploads."""
+    region = context.target.region
+    name = context.desired.tenant.artifact_bucket(context.target.account, region) or ""
+    if not needed:
+        return ArtifactPlan(name, None, (), region, context.url_suffix)
+    artifact = context.seen.artifact
+    obstacles = tuple(_artifact_obstacles(context, artifact, release))
+    files: dict[str, Body] = {}
+    create = False
+    if isinstance(artifact, ArtifactBucket):
+        create = isinstance(artifact.region, Absent)
+        if not value(artifact.package):
+            files[package_key(release)] = FileBody(release.directory / PACKAGE, release.package.sha256_hex)
+        for template in (release.shared_template, release.lambda_template):
+            if too_large_inline(template.body):
+                files[template_key(template)] = BytesBody(template.body.encode(), template.digest)
+    step = None
+    if (create or files) and not obstacles:
+        step = PutArtifacts(context.target, name, (), create=create, files=files)
+    return ArtifactPlan(name, step, obstacles, region, context.url_suffix)
+
+
+def _artifact_obstacles(context: Context, artifact: object, release: Release) -> list[Obstacle]:
+    if not isinstance(artifact, ArtifactBucket):
+        return [Obstacle(f"the artifact bucket could not be read ({artifact})", "grant the permission, run again")]
+    found: list[Obstacle] = []
+    if isinstance(artifact.region, Unreadable):
+        return [Obstacle(f"bucket {artifact.name} could not be read ({artifact.region})",
+                         "if somebody else owns it, name another artifact_bucket in the settings")]  # fmt: skip
+    if isinstance(artifact.region, Absent):
+        if "create-bucket" not in context.intent.allow:
+            found.append(
+                Obstacle(f"bucket {artifact.name} does not exist", "allow it with --allow=create-bucket, or create it")
+            )
+        return found
+    if artifact.region != context.target.region:
+        found.append(Obstacle(f"bucket {artifact.name} is in {artifact.region}", "name one of this region"))
+    if isinstance(artifact.package, Unreadable):
+        found.append(Obstacle(f"its package could not be read ({artifact.package})", "grant the permission, run again"))
+    package = value(artifact.package)
+    if package and package.sha256 != release.package.code_sha256:
+        found.append(
+            Obstacle(
+                f"bucket {artifact.name} holds another package at {package.key}, and a stack may refer to it",
+                "name another artifact_bucket in the settings",
+            )
+        )
+    if artifact.public is True:
+        found.append(Obstacle(f"bucket {artifact.name} is public", "turn on S3 Block Public Access for it"))
+    if any(forwarder.bucket_name == artifact.name for forwarder in context.estate.forwarders):
+        found.append(Obstacle(f"bucket {artifact.name} is a notification bucket", "name another artifact_bucket"))
+    return found
+
+
+def plan_shared(context: Context, release: Release, source: ArtifactPlan, *, needed: bool) -> SharedPlan:
+    """Create the shared stack, update it, or leave it alone."""
+    seen = context.seen
+    if not needed:
+        return SharedPlan(None, ())
+    if isinstance(seen.shared, Absent | Unreadable):
+        return SharedPlan(None, (Obstacle(f"the shared stack could not be read ({seen.shared})", "grant it"),))
+    if len(seen.shared) > 1:
+        names = ", ".join(shared.stack.name for shared in seen.shared)
+        return SharedPlan(None, (Obstacle(f"there are several shared stacks: {names}", "keep one of them"),))
+    if not seen.shared:
+        return _create(context, release, source)
+    return _update(context, seen.shared[0], release, source)
+
+
+def _create(context: Context, release: Release, source: ArtifactPlan) -> SharedPlan:
+    desired = context.desired
+    template = release.shared_template
+    given: list[Mapping[str, object]] = []
+    obstacles: list[Obstacle] = []
+    for name, parameter in template.parameters.items():
+        if name == _SECRET:
+            given.append({"ParameterKey": name, "ParameterValue": release.credentials})
+        elif name == _REGION and desired.tenant.taegis_region:
+            given.append({"ParameterKey": name, "ParameterValue": desired.tenant.taegis_region})
+        elif name == _REGION:
+            obstacles.append(
+                Obstacle(
+                    f"it is not said which TaegisRegion this tenant has ({', '.join(parameter.allowed_values)})",
+                    "set taegis_region or login_url in the settings",
+                )
+            )
+        elif parameter.default is None:
+            obstacles.append(Obstacle(f"the shared template wants a value for {name}", "create the stack by hand"))
+    if obstacles:
+        return SharedPlan(None, tuple(obstacles))
+    step = CreateSharedStack(
+        context.target,
+        desired.tenant.shared_stack_name,
+        (),
+        template=source.source(template),
+        parameters=tuple(given),
+        capabilities=template.capabilities,
+        token=context.change_set,
+    )
+    return SharedPlan(step, ())
+
+
+def _update(context: Context, shared: SharedStack, release: Release, source: ArtifactPlan) -> SharedPlan:
+    stack = shared.stack
+    digest = value(shared.template)
+    old = parsed(context.estate.templates[digest], stack.name) if digest else None
+    if old is None:
+        return SharedPlan(None, (Obstacle(f"the template of {stack.name} could not be read ({shared.template})",
+                                          "grant the permission, run again"),))  # fmt: skip
+    if stack.status not in HEALTHY:
+        return SharedPlan(None, (Obstacle(f"shared stack {stack.name} is {stack.status}", way_out(stack.status)),))
+    region = context.desired.tenant.taegis_region
+    rotate = context.intent.rotate
+    same_region = region is None or stack.parameters.get(_REGION) == region
+    if old.semantic_digest == release.shared_template.semantic_digest and same_region and not rotate:
+        return SharedPlan(None, ())
+    given: list[Mapping[str, object]] = []
+    values: dict[str, str] = {}
+    obstacles: list[Obstacle] = []
+    for name, parameter in release.shared_template.parameters.items():
+        if name == _SECRET and (rotate or name not in old.parameters):
+            given.append({"ParameterKey": name, "ParameterValue": release.credentials})
+            values[name] = "**** (new)"
+        elif name == _REGION and region:
+            given.append({"ParameterKey": name, "ParameterValue": region})
+            values[name] = region
+        elif name in old.parameters:
+            given.append({"ParameterKey": name, "UsePreviousValue": True})
+            values[name] = stack.parameters.get(name, "")
+        elif parameter.default is None:
+            obstacles.append(Obstacle(f"the shared template wants a value for {name}", "update the stack by hand"))
+    prediction = predict(old, stack.parameters, release.shared_template, values, context.pseudo(stack))
+    obstacles.extend(losses(prediction, context.accepted))
+    if obstacles:
+        return SharedPlan(None, tuple(obstacles))
+    update = StackUpdate(
+        stack=stack.name,
+        change_set=context.change_set,
+        template=source.source(release.shared_template),
+        parameters=tuple(given),
+        capabilities=release.shared_template.capabilities,
+        prediction=prediction,
+        accepted_shapes=context.accepted,
+    )
+    before = {"template": old.digest, "parameters": dict(stack.parameters)}
+    return SharedPlan(UpdateSharedStack(context.target, stack.name, (), update=update, before=before), ())

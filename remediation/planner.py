@@ -1,0 +1,132 @@
+"""Builds the plan: from findings that name a fix, the estate and the desired state, to ordered steps. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+
+from checks.outcome import Status
+from checks.result import Result
+from checks.wiring import partition_of
+from fixtures.desired import Desires
+from fixtures.estate import Estate, Target
+from fixtures.fact import value
+from remediation.context import Context, Intent, Wants
+from remediation.plan import Blocked, Plan, TargetPlan
+from remediation.plan_forwarder import plan_forwarder
+from remediation.plan_shared import plan_artifact, plan_shared
+from remediation.plan_trigger import filters_of, plan_buckets
+from remediation.preflight import Obstacle, blocked_by
+from remediation.step import Step
+from remediation.steps.event import SendTestEvent
+
+
+def make_plan(results: Iterable[Result], estate: Estate, desires: Desires, intent: Intent, made: datetime) -> Plan:
+    """The plan that would clear the findings; targets without one that can be fixed are left out."""
+    wants: dict[Target, Wants] = {}
+    for result in results:
+        if result.status is Status.FAILED and result.fix and result.account:
+            target = Target(result.account, result.region)
+            wants.setdefault(target, Wants()).by_fix.setdefault(result.fix, set()).add(result.forwarder)
+    targets = tuple(
+        _plan_target(Context(estate.seen(target), wants[target], estate, desires.of(target.account), intent))
+        for target in sorted(wants)
+    )
+    return _within_limit(Plan(intent.run, made, targets), intent.limit)
+
+
+def _plan_target(context: Context) -> TargetPlan:
+    release = context.desired.release
+    if release is None or not context.desired.tenant.owns(context.target.account):
+        return _without_release(context)
+    wants = context.wants
+    to_update = wants.of("forwarder-stack")
+    artifact = plan_artifact(context, release, needed=bool(to_update or wants.of("artifact")))
+    shared = plan_shared(context, release, artifact, needed=bool(to_update or wants.of("shared-stack")))
+    base = [*artifact.obstacles, *shared.obstacles]
+    blocked = [_blocked(context, "", {"artifact"}, artifact.obstacles)] if artifact.obstacles else []
+    blocked += [_blocked(context, "", {"shared-stack"}, shared.obstacles)] if shared.obstacles else []
+    steps: list[Step] = [step for step in (artifact.step, shared.step) if step and not base]
+    refused: set[str] = set()
+    for name in to_update:
+        own, problems = plan_forwarder(context, name, release, artifact)
+        if base or problems:
+            refused.add(name)
+            blocked.append(_blocked(context, name, {"forwarder-stack", "trigger"}, [*problems, *base]))
+        else:
+            steps.extend(own)
+    merges, more = plan_buckets(context, frozenset(refused))
+    steps.extend(merges)
+    steps.extend(_test_events(context, {name for step in steps for name in step.forwarders}))
+    return TargetPlan(context.target, tuple(steps), (*blocked, *more))
+
+
+def _without_release(context: Context) -> TargetPlan:
+    """Triggers can be mended without a release; nothing else can."""
+    reason = Obstacle(
+        "there is no release for this account", "give --release=DIR, or map the account to a tenant in the settings"
+    )
+    blocked = [
+        _blocked(context, name, {fix}, [reason])
+        for fix in ("artifact", "shared-stack", "forwarder-stack")
+        for name in context.wants.of(fix)
+    ]
+    merges, more = plan_buckets(context, frozenset(context.wants.of("forwarder-stack")))
+    events = _test_events(context, {name for step in merges for name in step.forwarders})
+    return TargetPlan(context.target, (*merges, *events), (*blocked, *more))
+
+
+def _test_events(context: Context, names: Iterable[str]) -> Iterator[Step]:
+    if not context.intent.test_event:
+        return
+    payload = context.intent.payload
+    for forwarder in context.seen.forwarders:
+        function = value(forwarder.listed)
+        if forwarder.name in names and function and (payload or forwarder.bucket_name):
+            yield SendTestEvent(
+                target=context.target,
+                subject=forwarder.name,
+                forwarders=(forwarder.name,),
+                function=function.name,
+                partition=partition_of(function.arn),
+                bucket=forwarder.bucket_name or "",
+                filters=filters_of(forwarder, context.estate),
+                payload=payload,
+            )
+
+
+def _blocked(context: Context, subject: str, fixes: Iterable[str], obstacles: Iterable[Obstacle]) -> Blocked:
+    return blocked_by(context.target, subject, fixes, obstacles)
+
+
+def _within_limit(plan: Plan, limit: int) -> Plan:
+    """The plan, or nothing of it: a limit refuses as a whole, with both numbers."""
+    count = len(plan.forwarders)
+    if count <= limit:
+        return plan
+    reason = Obstacle(
+        f"the plan would touch {count} forwarders, and --fix-limit is {limit}",
+        f"narrow it with --forwarders, --regions or --accounts, or say --fix-limit={count}",
+    )
+    targets = tuple(
+        TargetPlan(
+            target.target,
+            (),
+            (
+                *target.blocked,
+                *(
+                    blocked_by(target.target, subject, fixes, [reason])
+                    for subject, fixes in _subjects(target.steps).items()
+                ),
+            ),
+        )
+        for target in plan.targets
+    )
+    return Plan(plan.run, plan.made, targets)
+
+
+def _subjects(steps: Iterable[Step]) -> Mapping[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for step in steps:
+        for subject in {*step.forwarders} or {step.subject}:
+            found.setdefault(subject, set()).add(type(step).FIX)
+        found.setdefault("", set()).add(type(step).FIX)
+    return found

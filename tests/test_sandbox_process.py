@@ -13,6 +13,7 @@ import pytest
 from fixtures.errors import InputError
 from fixtures.sandbox import SandboxSpec, run_sandbox_command, start_sandbox
 from fixtures.sandbox.engine_process import EngineProcess
+from fixtures.settings import read_settings
 from tests.sandbox_engine import Engine, eventually, package
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,6 +21,7 @@ LONG_LIVED = "#!/bin/sh\ncurl -s http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runti
 START = """
 import pathlib, sys
 from fixtures.sandbox.engine_process import EngineProcess
+from fixtures.settings import read_settings
 engine = EngineProcess(pathlib.Path(sys.argv[1]), None)
 print(engine.process_id, engine.port, flush=True)
 {then}
@@ -144,3 +146,21 @@ def test_a_wrong_argument_of_the_command_is_exit_4_and_one_line(
 ) -> None:
     assert run_sandbox_command(argv) == 4
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_command_prints_what_a_shell_needs_and_cleans_up_on_ctrl_c() -> None:
+    run = "import sys; from fixtures.sandbox import run_sandbox_command; sys.exit(run_sandbox_command(sys.argv[1:]))"
+    command = [sys.executable, "-c", run, "--accounts=111122223333", "--regions=eu-west-1"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        lines = list(iter(running.stdout.readline, "# then, for example:\n"))
+        example = running.stdout.readline()
+        settings = Path(example.split("--settings=")[1].strip())
+        assert read_settings(settings).tenants["sandbox"].accounts == ("111122223333",)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(timeout=20) == 0
+    exports = dict(line.removeprefix("export ").rstrip().split("=", 1) for line in lines if line.startswith("export "))
+    assert exports["AWS_ACCESS_KEY_ID"] == "111122223333"
+    assert exports["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")
+    assert "--regions=eu-west-1 --accounts=111122223333 --role=TaegisForwarderAudit" in example
+    assert not settings.parent.exists()

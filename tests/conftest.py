@@ -1,0 +1,59 @@
+"""What several test files start from: no way to the real AWS, moto in this process, and one running sandbox."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from botocore.credentials import Credentials  # noqa: TID251  credentials are what AWS access is opened with
+from moto import mock_aws
+
+from fixtures.aws import Aws, Clients
+from fixtures.sandbox import DEFAULT_ACCOUNTS, DEFAULT_REGIONS, Sandbox, SandboxSpec, start_sandbox
+
+MOTO_ACCOUNT = "123456789012"
+_NOWHERE = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_CONFIG_FILE": "/dev/null",
+    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",  # nobody listens on the discard port: a stray call fails at once
+}
+
+
+def point_at(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+    """Give this process these AWS variables and no others."""
+    for name in tuple(os.environ):
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    for name, text in variables.items():
+        monkeypatch.setenv(name, text)
+
+
+@pytest.fixture(autouse=True)
+def _away_from_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reaches the real AWS, whoever runs it."""
+    point_at(monkeypatch, _NOWHERE)
+
+
+@pytest.fixture
+def moto_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    """Access to an empty account of moto, in this process: `moto_aws.call("us-east-1", "s3", "CreateBucket", ...)`."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL")  # moto knows AWS's own addresses only
+    with mock_aws(config={"lambda": {"use_docker": False}}):
+        yield Aws(Clients(), Credentials("testing", "testing"), MOTO_ACCOUNT)
+
+
+@pytest.fixture(scope="session")
+def shared_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A seeded sandbox of two accounts and two regions, for tests that only read."""
+    spec = SandboxSpec(DEFAULT_ACCOUNTS, DEFAULT_REGIONS)
+    with start_sandbox(spec, tmp_path_factory.mktemp("shared-sandbox")) as running:
+        yield running
+
+
+@pytest.fixture
+def at_sandbox(shared_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """The same, with this process's AWS variables pointing at it."""
+    point_at(monkeypatch, dict(shared_sandbox.environment))
+    return shared_sandbox

@@ -1,0 +1,230 @@
+"""One run of `--plan` or `--fix`: plan, apply, look again, re-check, until nothing changes."""
+
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from checks.outcome import Status
+from checks.result import Result
+from fixtures.aws import Clients
+from fixtures.entrances import fix_sessions, home_region
+from fixtures.errors import InputError
+from fixtures.estate import Estate, Target
+from fixtures.look import LOOK, look_again
+from fixtures.observe import merged
+from fixtures.run_folder import run_folder, run_id, write_private
+from fixtures.sessions import Sessions
+from fixtures.snapshot import write_snapshot
+from fixtures.state import DESIRES, ESTATE, OPTIONS
+from remediation.consent import alias_of, confirmed
+from remediation.context import Intent
+from remediation.engine import ALL_FIXES, Outcome, State, apply
+from remediation.held import HeldResults
+from remediation.journal import Journal
+from remediation.plan import Blocked, Plan
+from remediation.planner import make_plan
+from remediation.preflight import Obstacle, blocked_by
+from remediation.progress import LiveProgress, PlainProgress, Progress
+from remediation.proof import FlowProof, changed_by, prove_all
+from remediation.story import FIX_STORY, PLAN_LINES, FixStory
+from remediation.writer import BucketLocks, Limits, Writer
+
+ROUNDS = 3
+_LINES = 400  # of a plan in the terminal; the whole stands in the run's folder
+
+
+@dataclass
+class FixRun:
+    """The state of the run: what was planned, done, refused and proved so far."""
+
+    config: pytest.Config
+    held: HeldResults
+    plan: Plan | None = None
+    blocked: list[Blocked] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    proofs: list[FlowProof] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    stop: threading.Event = field(default_factory=threading.Event)
+    locks: BucketLocks = field(default_factory=BucketLocks)
+
+    @property
+    def estate(self) -> Estate:
+        """What was last seen."""
+        return self.config.stash[ESTATE]
+
+    @property
+    def touched(self) -> frozenset[Target]:
+        """Targets in which something was changed."""
+        return frozenset(target for outcome in self.outcomes for target in outcome.touched)
+
+    def show_plan(self) -> None:
+        """`--plan`: build it, keep it, write nothing to AWS."""
+        self.plan = self._planned(1, self.held.results())
+        self.blocked = list(self.plan.blocked)
+        self._keep_plan(self.plan, 1)
+
+    def fix(self) -> None:
+        """`--fix`: up to three rounds of plan, apply, look again, re-check."""
+        folder = run_folder(self.config)
+        write_snapshot(self.estate, folder / "before.json.gz")
+        journal = Journal(folder / "journal.jsonl")
+        try:
+            self._rounds(journal)
+        finally:
+            journal.close()
+            write_snapshot(self.estate, folder / "after.json.gz")
+
+    def _rounds(self, journal: Journal) -> None:
+        tried: set[str] = set()
+        for number in range(1, ROUNDS + 1):
+            failed = {target for outcome in self.outcomes for target in outcome.failed}
+            plan = self._planned(number, self._open_results(failed))
+            new = {step.name for step in plan.steps} - tried
+            known = {(refusal.name, refusal.fixes) for refusal in self.blocked}
+            self.blocked += [refusal for refusal in plan.blocked if (refusal.name, refusal.fixes) not in known]
+            if number == 1 or new:
+                self._keep_plan(plan, number)
+            if not new:
+                return
+            tried |= new
+            if number == 1 and not self._may_go_on(plan):
+                return
+            self._apply(plan, journal)
+            self._look_again()
+
+    def _open_results(self, failed: Iterable[Target]) -> list[Result]:
+        """Findings that may still be fixed: not where a fix failed, not what was refused while it ran."""
+        ended = set(failed)
+        refused = {refusal.name for outcome in self.outcomes for refusal in outcome.blocked}
+        return [
+            result
+            for result in self.held.results()
+            if Target(result.account, result.region) not in ended and result.subject not in refused
+        ]
+
+    def _planned(self, number: int, results: Iterable[Result]) -> Plan:
+        options = self.config.stash[OPTIONS]
+        clients = self.config.stash[LOOK].clients if LOOK in self.config.stash else Clients()
+        intent = Intent(
+            run=run_id(self.config) + (f"-{number}" if number > 1 else ""),
+            allow=options.allow,
+            rotate=options.rotate_credentials,
+            test_event=options.send_test_event,
+            payload=_payload(options.test_event),
+            limit=options.fix_limit,
+            url_suffix=clients.url_suffix,
+            partition=clients.partition,
+            today=self.estate.taken.date(),
+        )
+        return make_plan(results, self.estate, self.config.stash[DESIRES], intent, datetime.now(UTC))
+
+    def _keep_plan(self, plan: Plan, number: int) -> None:
+        options = self.config.stash[OPTIONS]
+        path = run_folder(self.config) / ("plan.json" if number == 1 else f"plan-{number}.json")
+        write_private(path, plan.json())
+        lines = list(plan.lines(calls=options.plan))
+        if len(lines) > _LINES:
+            lines = [*lines[:_LINES], f"... and {len(lines) - _LINES} more lines, see {path}", lines[-1]]
+        earlier = self.config.stash.get(PLAN_LINES, ())
+        self.config.stash[PLAN_LINES] = (*earlier, *lines) if options.plan else ()
+        if options.fix:
+            self._say("", f"plan, round {number} (whole in {path}):", *(f"  {line}" for line in lines))
+        if number == 1:
+            self.plan = plan
+
+    def _may_go_on(self, plan: Plan) -> bool:
+        sessions = self._fix_sessions()
+        home = home_region(self.config.stash[OPTIONS])
+        if confirmed(self.config, plan, lambda account: alias_of(sessions.open(account), home)):
+            return True
+        reason = [Obstacle("the plan was not confirmed", "run again, or pass --yes")]
+        for target in plan.targets:
+            for name in ("", *target.forwarders):
+                self.blocked.append(blocked_by(target.target, name, ALL_FIXES, reason))
+        self.notes.append("the plan was not confirmed: nothing was changed")
+        return False
+
+    def _apply(self, plan: Plan, journal: Journal) -> None:
+        sessions = self._fix_sessions()
+        limits = Limits(proof=self.config.stash[OPTIONS].proof_timeout.total_seconds())
+        on_aws = self.config.stash[LOOK].clients.on_aws
+        journal.write("begin", run=plan.run, steps=[step.name for step in plan.steps])
+        with self._progress(plan) as progress:
+
+            def writer_for(target: Target) -> Writer:
+                aws = sessions.open(target.account)
+                say = partial(progress.note, target)
+                return Writer(aws, target.region, journal, self.stop, self.locks, limits, on_aws=on_aws, say=say)
+
+            outcome = apply(plan, writer_for, progress, self.stop)
+            self.outcomes.append(outcome)
+            self.blocked += outcome.blocked
+            changed = changed_by(outcome)
+            if changed:
+                progress.say(f"waiting for log lines of {sum(len(lane.forwarders) for lane in changed)} forwarders ...")
+            self.proofs += prove_all(changed, writer_for, self.estate, self.stop)
+        journal.write("end", run=plan.run, steps={o.step.name: str(o.state) for o in outcome.steps})
+
+    def _look_again(self) -> None:
+        targets = self.outcomes[-1].touched
+        if targets:
+            self.config.stash[ESTATE] = merged(self.estate, look_again(self.config, targets))
+            self.held.run_again(targets)
+
+    def _fix_sessions(self) -> Sessions:
+        return fix_sessions(self.config.stash[LOOK].clients, self.config.stash[OPTIONS])
+
+    def _progress(self, plan: Plan) -> Progress:
+        console = Console()
+        if console.is_terminal and not console.is_dumb_terminal:
+            return LiveProgress(console, plan)
+        return PlainProgress(self._say)
+
+    def _say(self, *lines: str) -> None:
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            for line in lines:
+                reporter.write_line(line)
+
+    def tell(self) -> None:
+        """Put the story into the stash and let every test be told, once, in its final state."""
+        self.config.stash[FIX_STORY] = FixStory(
+            planned=len(self.plan.steps) if self.plan else 0,
+            fixed=self.held.count(Status.FIXED, self.blocked, self.touched),
+            blocked=len({refusal.name for refusal in self.blocked}),
+            failed=tuple(self._failures()),
+            notes=tuple(self._notes()),
+        )
+        self.held.tell(self.blocked, self.touched)
+
+    def _failures(self) -> Iterator[str]:
+        for outcome in self.outcomes:
+            for failed in outcome.of(State.FAILED):
+                yield f"{failed.step.target}: {failed.step.title}: {failed.told}"
+        for proof in self.proofs:
+            if proof.holds is False:
+                yield f"{proof.target}/{proof.forwarder}: not seen to forward: {proof.told}"
+
+    def _notes(self) -> Iterator[str]:
+        yield from self.notes
+        undone = sum(len(outcome.of(State.SKIPPED)) for outcome in self.outcomes)
+        if undone:
+            yield f"{undone} steps were not done; run --fix again to go on"
+        if self.proofs:
+            proved = sum(1 for proof in self.proofs if proof.holds)
+            yield f"logs were seen to flow after the fix for {proved} of {len(self.proofs)} changed forwarders"
+
+
+def _payload(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--send-test-event={path}", str(error), "name a readable file") from None

@@ -1,0 +1,118 @@
+"""Results held back until their target is settled, and told once, in their final state."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from checks.outcome import Status
+from checks.registry import check_of
+from checks.result import Result, result_of
+from fixtures.estate import Target
+from remediation.plan import Blocked
+
+
+@dataclass
+class Held:
+    """One test: what it said first, and what it says now."""
+
+    item: pytest.Item
+    first: list[pytest.TestReport]
+    last: list[pytest.TestReport]
+
+    @property
+    def before(self) -> Result | None:
+        """The result of the first pass."""
+        return _result(self.first)
+
+    @property
+    def now(self) -> Result | None:
+        """The result of the last pass."""
+        return _result(self.last)
+
+
+class HeldResults:
+    """Runs checks without telling, again where asked, and tells the end of it."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, Held] = {}
+        self._told = False
+
+    def run(self, item: pytest.Item) -> None:
+        """Run a check for the first time and keep what it says."""
+        reports = runtestprotocol(item, log=False, nextitem=None)
+        self._held[item.nodeid] = Held(item, reports, reports)
+
+    def run_again(self, targets: Iterable[Target]) -> None:
+        """Run every check of these targets again, also those that passed: a fix that breaks something is seen."""
+        wanted = {(target.account, target.region) for target in targets}
+        for held in self._held.values():
+            before = held.before
+            if before and (before.account, before.region) in wanted:
+                held.last = runtestprotocol(held.item, log=False, nextitem=None)
+
+    def results(self) -> tuple[Result, ...]:
+        """What each check says now."""
+        return tuple(result for held in self._held.values() if (result := held.now))
+
+    def final(self, held: Held, blocked: Iterable[Blocked], touched: frozenset[Target]) -> Result | None:
+        """The result that is told: FIXED where a finding is gone, BLOCKED where its fix was refused."""
+        before, now = held.before, held.now
+        if before is None or now is None:
+            return now
+        target = Target(now.account, now.region)
+        if before.status is Status.FAILED and now.status is Status.PASSED and target in touched:
+            return replace(now, status=Status.FIXED, expected=before.expected, found=before.found)
+        if now.status is Status.FAILED and now.fix:
+            for refusal in blocked:
+                if refusal.name == now.subject and now.fix in refusal.fixes:
+                    told = replace(now, status=Status.BLOCKED, reason="; ".join(refusal.reasons))
+                    return replace(told, remedy="; ".join(refusal.to_do) or now.remedy)
+        return now
+
+    def tell(self, blocked: Iterable[Blocked], touched: frozenset[Target]) -> None:
+        """Log every test once, in its final state."""
+        if self._told:
+            return
+        self._told = True
+        refusals = tuple(blocked)
+        for held in self._held.values():
+            final = self.final(held, refusals, touched)
+            item = held.item
+            item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+            for report in held.last:
+                if final is not None and result_of(report) is not None:
+                    _become(report, final)
+                item.ihook.pytest_runtest_logreport(report=report)
+            item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+
+    def count(self, status: Status, blocked: Iterable[Blocked], touched: frozenset[Target]) -> int:
+        """How many tests will be told in that status."""
+        refusals = tuple(blocked)
+        finals = (self.final(held, refusals, touched) for held in self._held.values())
+        return sum(1 for final in finals if final is not None and final.status is status)
+
+
+def is_held(item: pytest.Item) -> bool:
+    """Whether a test is a check; the user's other tests are told as they run."""
+    return check_of(item) is not None
+
+
+def _become(report: pytest.TestReport, final: Result) -> None:
+    ours = {name for name, _ in final.properties()} | {"reason", "expected", "found", "remedy", "advice", "status"}
+    others = [(name, value) for name, value in report.user_properties if name not in ours]
+    report.user_properties = [*others, *final.properties()]
+    if final.status in {Status.FAILED, Status.BLOCKED}:
+        report.longrepr = final.text()
+
+
+def _result(reports: Iterable[pytest.TestReport]) -> Result | None:
+    return next(_results(reports), None)
+
+
+def _results(reports: Iterable[pytest.TestReport]) -> Iterator[Result]:
+    for report in reports:
+        result = result_of(report)
+        if result is not None:
+            yield result

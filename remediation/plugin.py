@@ -1,0 +1,68 @@
+"""`--plan` and `--fix` as a pytest plugin: results are held back until their target is settled, then told once."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from fixtures.distribution import is_worker
+from fixtures.plugin import usage_errors
+from fixtures.state import ESTATE, OPTIONS
+from remediation.consent import refuse_unmapped_accounts
+from remediation.fix_run import FixRun
+from remediation.held import HeldResults, is_held
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Turn xdist off for runs that plan or write: a crashed worker would run a test again, and writes with it."""
+    option = config.option
+    if (option.fix or option.plan) and hasattr(option, "numprocesses"):
+        option.numprocesses = 0
+        option.dist = "no"
+        option.tx = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the two passes only if they were asked for."""
+    options = config.stash[OPTIONS]
+    if (options.plan or options.fix) and not is_worker(config):
+        config.pluginmanager.register(TwoPasses(config), "forwarders-two-passes")
+
+
+class TwoPasses:
+    """Runs checks, plans from what they found, fixes, and runs the same checks again."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._held = HeldResults()
+        self._run = FixRun(config, self._held)
+
+    def pytest_forwarders_desired(self, config: pytest.Config) -> None:
+        """Refuse before the first call to AWS what must not be written anywhere."""
+        refuse_unmapped_accounts(config)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        """Run a check without telling its result yet."""
+        if not is_held(item):
+            return None
+        self._held.run(item)
+        return True
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Iterator[None]:
+        """Plan, or plan and fix, once every check has been asked; then tell all, whatever happened."""
+        done = yield
+        try:
+            if ESTATE in self._config.stash and not session.config.option.collectonly:
+                with usage_errors():
+                    self._fix()
+        finally:
+            self._run.tell()
+        return done
+
+    def _fix(self) -> None:
+        if self._config.stash[OPTIONS].fix:
+            self._run.fix()
+        else:
+            self._run.show_plan()

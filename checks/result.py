@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 class Result:
     """The outcome of one check for one subject.
 
-    `subject` is `account/region/name`, `account/region`, a tenant or `estate`; `account`, `region` and `forwarder`
-    are its parts, empty where they do not apply. `expected` and `found` are the evidence of a finding, `reason` says
-    why it is UNKNOWN, NO EVIDENCE or BLOCKED, `remedy` what a person can do, `advice` a note on a passed check,
-    `fix` the name of the fix that can clear it. `seconds` is the time the check took.
+    `subject` is `account/region/name` (of a forwarder or a bucket), `account/region`, a tenant or `estate`; `account`,
+    `region` and `forwarder` are its parts, empty where they do not apply. `expected` and `found` are the evidence of a
+    finding, `reason` says why it is UNKNOWN, NO EVIDENCE or BLOCKED, `remedy` what a person can do, `advice` is a note
+    on a passed check, `fix` the name of the fix that can clear it. `seconds` is the time the check took.
     """
 
     check: str
@@ -37,6 +37,11 @@ class Result:
     fix: str = ""
     nodeid: str = ""
     seconds: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """What is judged inside its target, by name: a forwarder or a bucket; empty for the target itself."""
+        return self.subject.removeprefix(f"{self.account}/{self.region}").removeprefix("/") if self.account else ""
 
     def properties(self) -> list[tuple[str, str]]:
         """The result as report properties: builtin types only, empty ones left out."""

@@ -25,7 +25,7 @@ def make_plan(results: Iterable[Result], estate: Estate, desires: Desires, inten
     for result in results:
         if result.status is Status.FAILED and result.fix and result.account:
             target = Target(result.account, result.region)
-            wants.setdefault(target, Wants()).by_fix.setdefault(result.fix, set()).add(result.forwarder)
+            wants.setdefault(target, Wants()).by_fix.setdefault(result.fix, set()).add(result.name)
     targets = tuple(
         _plan_target(Context(estate.seen(target), wants[target], estate, desires.of(target.account), intent))
         for target in sorted(wants)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from checks.plugin import NOT_APPLICABLE
+from checks.state import NOT_APPLICABLE
 from checks.verdict import DEFAULT_FAIL_ON
 from fixtures.plugin import usage_errors
 from fixtures.run_folder import has_run_folder, refuse_unwritable, run_folder, run_id, write_private

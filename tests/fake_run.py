@@ -19,7 +19,7 @@ import json
 import pathlib
 import pytest
 from checks.outcome import Severity, Status
-from checks.plugin import NOT_APPLICABLE
+from checks.state import NOT_APPLICABLE
 from checks.result import Result
 from fixtures.options import add_options, parse_options
 from fixtures.state import ESTATE, OPTIONS

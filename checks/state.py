@@ -1,0 +1,9 @@
+"""Where the checks keep what one run knows of them."""
+
+import pytest
+
+# Checks that could not be asked, by the reason: said once, and no rows.
+NOT_APPLICABLE = pytest.StashKey[dict[str, tuple[str, ...]]]()
+
+# Why a worker ran nothing: a mistake of the user's that only collection could see.
+REFUSAL = pytest.StashKey[str]()

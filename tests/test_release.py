@@ -232,7 +232,7 @@ def test_the_template_decides_which_taegis_region_is_allowed() -> None:
 
 def test_a_secret_stays_where_it_is() -> None:
     secret = Secret(CANARY)
-    shown = [repr(secret), str(secret), f"{secret}", f"{secret:>10}", f"{secret!r}", "%s" % secret, repr([secret])]  # noqa: UP031
+    shown = [repr(secret), str(secret), f"{secret}", f"{secret:>10}", f"{secret!r}", "%s" % secret, repr([secret])]  # noqa: UP031  all spellings
     assert not any(CANARY in text for text in shown)
     for carry in (pickle.dumps, json.dumps):
         with pytest.raises(TypeError):

@@ -39,6 +39,8 @@ def test_code_is_the_releases(forwarder: Forwarder, desired: Desired) -> None:
 def test_architecture_fits_the_package(forwarder: Forwarder) -> None:
     """The function runs on x86_64, which the vendor's amd64 package is built for."""
     function = known(forwarder.listed, expected=_EXPECTED)
+    if not function.architectures:
+        unknown("Lambda does not say which architecture the function has")
     expect(
         function.architectures == ("x86_64",),
         expected="x86_64",

@@ -48,7 +48,7 @@ class Grant:
 
     def given_by(self, policy: tuple[Statement, ...]) -> bool:
         """Whether the policy lets S3 in already."""
-        return any(lets_in(statement, S3, self.source_arn) for statement in policy)
+        return any(lets_in(statement, S3, self.source_arn, self.source_account) for statement in policy)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class MergeNotification(Step):
                 raise
             # a statement of that name is there: made by an earlier run, or by somebody for something else
             policy = read_policy(writer.aws, writer.region, grant.function)
-            if isinstance(policy, Unreadable) or not grant.given_by(policy):
+            if isinstance(policy, Absent | Unreadable) or not grant.given_by(policy):
                 raise StepBlocked(
                     f"{grant.function} has a statement {grant.sid} that does not let S3 in",
                     "remove that statement",

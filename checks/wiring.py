@@ -1,8 +1,8 @@
 """How a bucket's notification document, topics and permissions reach a forwarder. Pure; read by checks and by steps."""
 
-import fnmatch
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from fixtures.estate import Estate, Forwarder, Notification, Rule, Statement
@@ -11,6 +11,9 @@ from fixtures.fact import value
 S3 = "s3.amazonaws.com"
 SNS = "sns.amazonaws.com"
 CREATED = "s3:ObjectCreated:"
+EVERY_CREATION = "s3:ObjectCreated:*"
+# S3 User Guide, "Supported event types": what `s3:ObjectCreated:*` stands for
+_CREATIONS = frozenset(f"{CREATED}{way}" for way in ("Put", "Post", "Copy", "CompleteMultipartUpload"))
 
 
 def function_arn(forwarder: Forwarder) -> str | None:
@@ -34,15 +37,36 @@ def is_created_event(event: str) -> bool:
     return event.startswith(CREATED)
 
 
-def calls(rule: Rule, arn: str) -> bool:
-    """Whether a rule calls this function for new objects; a rule may name a version or an alias behind the ARN."""
-    same = rule.arn == arn or rule.arn.startswith(f"{arn}:")
-    return rule.kind == "function" and same and any(map(is_created_event, rule.events))
+def covers_every_creation(rules: Iterable[Rule]) -> bool:
+    """Whether the rules together fire however an object comes to be: put, post, copied or uploaded in parts."""
+    events = {event for rule in rules for event in rule.events}
+    return EVERY_CREATION in events or events >= _CREATIONS
+
+
+def names_function(arn: str, function: str) -> bool:
+    """Whether an ARN is the function's, or that of a version or alias of it."""
+    return arn == function or arn.startswith(f"{function}:")
+
+
+def names_latest(arn: str, function: str) -> bool:
+    """Whether an ARN stands for the code that stacks deploy: versions and aliases run other code, maybe old."""
+    return arn in {function, f"{function}:$LATEST"}
+
+
+def calls(rule: Rule, function: str) -> bool:
+    """Whether a rule calls this function, or a version or alias of it, for new objects."""
+    return rule.kind == "function" and names_function(rule.arn, function) and any(map(is_created_event, rule.events))
 
 
 def direct_rules(notification: Notification, arn: str) -> tuple[Rule, ...]:
     """The rules that call the function without a topic between."""
     return tuple(rule for rule in notification.rules if calls(rule, arn))
+
+
+def topics_of(notification: Notification) -> tuple[str, ...]:
+    """The topics that the document sends new objects to, sorted."""
+    rules = (rule for rule in notification.rules if rule.kind == "topic")
+    return tuple(sorted({rule.arn for rule in rules if any(map(is_created_event, rule.events))}))
 
 
 def topic_rules(notification: Notification, topic: str) -> tuple[Rule, ...]:
@@ -58,7 +82,8 @@ def is_called_by_log_group(forwarder: Forwarder) -> bool:
     """Whether a log-group subscription calls the forwarder: its policy lets CloudWatch Logs in, and not S3 or SNS."""
     statements = [statement for statement in value(forwarder.policy) or () if statement.allow]
     services = {principal for statement in statements for principal in statement.principals}
-    logs = any(name.startswith("logs.") and name.endswith("amazonaws.com") for name in services)
+    # logs.amazonaws.com, logs.us-east-1.amazonaws.com, logs.cn-north-1.amazonaws.com.cn, ...
+    logs = any(name.startswith("logs.") and "amazonaws." in name for name in services)
     return logs and not services & {S3, SNS}
 
 
@@ -67,17 +92,45 @@ def has_s3_trigger(forwarder: Forwarder, _estate: Estate) -> bool:
     return forwarder.bucket_name is not None and not is_called_by_log_group(forwarder)
 
 
-def lets_in(statement: Statement, service: str, source: str) -> bool:
-    """Whether a statement lets `service` call the function in the name of `source` (an ARN).
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What a resource policy says of one caller: statements that let it in, that keep it out, that may do either."""
 
-    Lambda compares SourceArn with wildcards. A statement with other conditions may or may not: it does not count.
+    allowing: tuple[Statement, ...]
+    denying: tuple[Statement, ...]
+    unclear: tuple[Statement, ...]
+
+
+def permission(policy: Iterable[Statement], service: str, source: str, account: str) -> Permission:
+    """What the policy says of `service` calling in the name of `source` (an ARN), which belongs to `account`.
+
+    A statement with conditions other than the source's is unclear: whether it counts cannot be told from here. A
+    statement that denies wins over all that allow (IAM User Guide, "Policy evaluation logic").
     """
-    acts = any(fnmatch.fnmatchcase("lambda:InvokeFunction", action) for action in statement.actions)
-    named = service in statement.principals or "*" in statement.principals
-    from_source = not statement.source_arns or any(
-        fnmatch.fnmatchcase(source, pattern) for pattern in statement.source_arns
+    spoken = [statement for statement in policy if _speaks_of(statement, service, source, account)]
+    return Permission(
+        allowing=tuple(statement for statement in spoken if statement.allow and not statement.conditions),
+        denying=tuple(statement for statement in spoken if not statement.allow and not statement.conditions),
+        unclear=tuple(statement for statement in spoken if statement.conditions),
     )
-    return statement.allow and acts and named and from_source and not statement.conditions
+
+
+def lets_in(statement: Statement, service: str, source: str, account: str) -> bool:
+    """Whether a statement by itself lets `service` call the function in the name of `source`."""
+    return bool(permission([statement], service, source, account).allowing)
+
+
+def _speaks_of(statement: Statement, service: str, source: str, account: str) -> bool:
+    acts = any(_like("lambda:invokefunction", action.lower()) for action in statement.actions)
+    named = service in statement.principals or "*" in statement.principals
+    from_source = not statement.source_arns or any(_like(source, pattern) for pattern in statement.source_arns)
+    from_account = not statement.source_accounts or any(_like(account, one) for one in statement.source_accounts)
+    return acts and named and from_source and from_account
+
+
+def _like(text: str, pattern: str) -> bool:
+    """IAM's wildcards: `*` for any characters, `?` for one; nothing else is special."""
+    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), text) is not None
 
 
 def overlap(one: Rule, other: Rule) -> bool:
@@ -93,7 +146,7 @@ def overlap(one: Rule, other: Rule) -> bool:
 
 
 def _events_meet(one: str, other: str) -> bool:
-    return fnmatch.fnmatchcase(one, other) or fnmatch.fnmatchcase(other, one)
+    return _like(one, other) or _like(other, one)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +166,23 @@ def deliveries(notification: Notification, forwarders: Iterable[Forwarder], esta
             continue
         found += [Delivery(rule, forwarder) for rule in direct_rules(notification, arn)]
         for topic in estate.topics.values():
-            if arn in (value(topic.lambda_endpoints) or ()):
-                found += [Delivery(rule, forwarder) for rule in topic_rules(notification, topic.arn)]
+            subscriptions = [end for end in value(topic.lambda_endpoints) or () if names_function(end, arn)]
+            found += [Delivery(rule, forwarder) for rule in topic_rules(notification, topic.arn) for _ in subscriptions]
     return tuple(found)
 
 
 def duplicates(ways: Iterable[Delivery]) -> tuple[tuple[Delivery, Delivery], ...]:
-    """Pairs of ways by which one object would be delivered twice."""
-    return tuple((one, other) for one, other in combinations(ways, 2) if overlap(one.rule, other.rule))
+    """Pairs of ways by which one new object would be delivered twice."""
+    return tuple(
+        (one, other)
+        for one, other in combinations(ways, 2)
+        if overlap(_of_creation(one.rule), _of_creation(other.rule))
+    )
+
+
+def _of_creation(rule: Rule) -> Rule:
+    """The rule without what it says of other events than new objects."""
+    return replace(rule, events=tuple(filter(is_created_event, rule.events)))
 
 
 def describe(rule: Rule) -> str:

@@ -11,8 +11,9 @@ from checks.wiring import (
     direct_rules,
     duplicates,
     function_arn,
-    lets_in,
+    names_latest,
     partition_of,
+    permission,
 )
 from fixtures.estate import FUNCTION_NAME, Bucket, Estate, Forwarder, Notification, Rule
 from fixtures.fact import Absent, Unreadable, value
@@ -110,9 +111,11 @@ def _wire(
             f"it is to be called through {forwarder.topic_arn}, which does not reach it",
             "wire the topic (bucket to topic, topic to function, permission for SNS) by hand",
         )]  # fmt: skip
-    source = bucket_arn(partition_of(arn), bucket.name)
-    allowed = any(lets_in(statement, S3, source) for statement in forwarder.policy)
-    grant = None if allowed else grant_for(arn, bucket.name, bucket.owner)
+    said = permission(forwarder.policy, S3, bucket_arn(partition_of(arn), bucket.name), bucket.owner)
+    if said.denying:
+        sids = ", ".join(statement.sid or "without Sid" for statement in said.denying)
+        return None, None, [Obstacle(f"its resource policy keeps S3 out (statement {sids})", "take the statement out")]
+    grant = None if said.allowing else grant_for(arn, bucket.name, bucket.owner)
     if _direct(notification, arn):
         return None, grant, []
     prefix, suffix = _former_filter(forwarder, notification)
@@ -121,9 +124,7 @@ def _wire(
 
 
 def _direct(notification: Notification, arn: str) -> bool:
-    return any(
-        rule.kind == "function" and rule.arn == arn and set(rule.events) >= set(_EVENTS) for rule in notification.rules
-    )
+    return any(names_latest(rule.arn, arn) for rule in direct_rules(notification, arn))
 
 
 def _former_filter(forwarder: Forwarder, notification: Notification) -> tuple[str, str]:

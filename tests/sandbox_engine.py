@@ -9,7 +9,7 @@ import time
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from fixtures.sandbox.engine_process import EngineProcess
 from fixtures.sandbox.seed_client import Place, SeedClients
@@ -57,8 +57,7 @@ class Engine:
             switch_rules(self.endpoint, {name: afterwards})
 
     def requests(self) -> list[Mapping[str, object]]:
-        with urllib.request.urlopen(f"{self.endpoint}/_sandbox/requests", timeout=5) as answer:  # noqa: S310  our own
-            return json.loads(answer.read())
+        return requests_of(self.endpoint)
 
     def raw(self, method: str, path: str, service: str, account: str, region: str) -> RawAnswer:
         """A request that no client library follows up or repeats."""
@@ -84,6 +83,12 @@ class Engine:
         name = fresh(f"bucket-{place.region}")
         place.make_bucket(name)
         return name
+
+
+def requests_of(endpoint: str) -> list[Mapping[str, object]]:
+    """The request log of a sandbox or engine."""
+    with urllib.request.urlopen(f"{endpoint}/_sandbox/requests", timeout=5) as answer:  # noqa: S310  our own
+        return cast("list[Mapping[str, object]]", json.loads(answer.read()))
 
 
 def eventually(question: Callable[[], object], seconds: float = 15) -> object:

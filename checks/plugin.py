@@ -190,7 +190,9 @@ def _grouped(config: pytest.Config, idle: Iterable[pytest.Item]) -> dict[str, tu
         if meta is None:
             continue
         needs = meta.needs_release or "release" in getattr(item, "fixturenames", ())
-        reason = _NO_RELEASE if needs and without_release else _NOBODY
+        reason = f"{_NOBODY} (it takes {meta.asked_with})" if meta.asked_with else _NOBODY
+        if needs and without_release:
+            reason = _NO_RELEASE
         reasons[reason] = (*reasons.get(reason, ()), meta.id)
     return reasons
 

@@ -48,6 +48,7 @@ class Check:
         title: first line of the docstring: what holds.
         meaning: the rest of the docstring.
         needs_release: not applicable without `--release`.
+        asked_with: what else the user has to give for it to be applicable, in words; empty if nothing.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Check:
     title: str
     meaning: str
     needs_release: bool
+    asked_with: str = ""
     applies: Applies | None = None
     target_applies: TargetApplies | None = None
 
@@ -73,6 +75,7 @@ def check(  # noqa: PLR0913 - one keyword for each column of the catalogue
     facts: Iterable[str] = (),
     fix: str | None = None,
     needs_release: bool = False,
+    asked_with: str = "",
     applies: Applies | None = None,
     target_applies: TargetApplies | None = None,
 ) -> Callable[[F], F]:
@@ -85,6 +88,7 @@ def check(  # noqa: PLR0913 - one keyword for each column of the catalogue
         facts: names out of `FACTS`.
         fix: a name out of `FIXES`.
         needs_release: the check is not applicable without a release.
+        asked_with: what else it takes, in words: an option, a setting.
         applies: for checks of a forwarder, says for which ones it can be asked at all.
         target_applies: the same for checks of a target.
 
@@ -106,6 +110,7 @@ def check(  # noqa: PLR0913 - one keyword for each column of the catalogue
             title=title.strip(),
             meaning="\n".join(line.strip() for line in meaning.strip().splitlines()),
             needs_release=needs_release,
+            asked_with=asked_with,
             applies=applies,
             target_applies=target_applies,
         )

@@ -18,9 +18,10 @@ _WAYS_OUT = {
     "UPDATE_FAILED": "retry the update, or roll the stack back (RollbackStack), then run again",
     "UPDATE_ROLLBACK_FAILED": "continue the rollback (ContinueUpdateRollback, skipping only resources that are gone), "
     "then run again",
+    "IMPORT_ROLLBACK_FAILED": "mend what the import left, with CloudFormation's support if need be, then run again",
     "DELETE_FAILED": "somebody tried to delete it; find out who and why, then delete again or restore",
     "REVIEW_IN_PROGRESS": "it is only a change set that was never executed: execute or delete it",
-    "DELETE_IN_PROGRESS": "it is being deleted",
+    "DELETE_IN_PROGRESS": "it is being deleted: find out by whom; a function on go1.x cannot be created again",
 }
 
 

@@ -1,13 +1,19 @@
 """Comparing a stack's template with the release's. Pure."""
 
+from collections.abc import Mapping
+
 from checks.outcome import unknown
 from fixtures.template import Template, TemplateError, difference, parse_template
 
 _SHOWN = 4
 
 
-def difference_text(body: str, wanted: Template) -> str:
-    """What differs in meaning, in one line; empty when nothing does. UNKNOWN when the body does not parse."""
+def difference_text(digest: str, templates: Mapping[str, str], wanted: Template) -> str:
+    """What differs in meaning, in one line; empty when nothing does.
+
+    UNKNOWN when the template's text is not among `templates` (the estate's, by digest), or does not parse.
+    """
+    body = templates.get(digest) or unknown("the text of the stack's template was not kept")
     try:
         found = parse_template(body, name="the stack's template")
     except TemplateError as error:

@@ -1,25 +1,31 @@
 """Is a notification document sound as a whole: nobody's rule dangles, no object is sent twice, nothing loops?"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from checks.outcome import Severity, expect, known, unknown
 from checks.registry import check
-from checks.wiring import deliveries, describe, duplicates
-from fixtures.estate import Bucket, Estate, Rule, Target
+from checks.wiring import deliveries, describe, duplicates, names_function, topics_of
+from fixtures.estate import Bucket, Estate, Forwarder, Rule, Target
 from fixtures.fact import Absent, Unreadable, value
+
+_TAGGING = "s3:ObjectTagging:"
 
 
 def stale_rules(rules: Iterable[Rule], estate: Estate) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
-    """Rules whose function is gone, and why some could not be judged (its target was not listed)."""
+    """Rules whose function is gone, and why others could not be judged: the function's target was not listed."""
     gone: list[Rule] = []
     unclear: list[str] = []
     for rule in rules:
         pieces = rule.arn.split(":")
-        if rule.kind != "function" or len(pieces) < 7:
+        if rule.kind != "function":
+            continue
+        if len(pieces) < 7:
+            unclear.append(f"{rule.arn} is not a function's ARN")
             continue
         target = Target(pieces[4], pieces[3])
         if all(seen.target != target for seen in estate.targets):
-            continue  # a function of an account or region that was not asked for
+            unclear.append(f"{rule.arn}: {target} was not looked at")
+            continue
         functions = estate.seen(target).functions
         if isinstance(functions, Absent | Unreadable):
             unclear.append(f"{rule.arn}: {functions}")
@@ -74,38 +80,70 @@ def test_no_object_is_delivered_twice(bucket: Bucket, estate: Estate) -> None:
         found="; ".join(told),
         remedy="remove the way that is too many, or run --fix with --allow=merge-duplicates",
     )
-    for topic in estate.topics.values():
-        uses = any(rule.arn == topic.arn for rule in notification.rules)
-        if uses and isinstance(topic.lambda_endpoints, Unreadable):
-            unknown(f"who {topic.arn} reaches: {topic.lambda_endpoints}")
+    unclear = [*_unseen_topics(topics_of(notification), estate), *_unseen_functions(bucket, estate)]
+    if unclear:
+        unknown("; ".join(unclear))
 
 
 @check(
     "bucket-no-loop",
     severity=Severity.HIGH,
     step="guards against a forwarder that calls itself",
-    facts=["listed", "notification"],
+    facts=["listed", "notification", "topic"],
 )
 def test_no_forwarder_calls_itself(bucket: Bucket, estate: Estate) -> None:
     """Nothing a forwarder does calls it again: no rule fires on the tags it sets, its package lies elsewhere."""
     notification = known(bucket.notification, expected=f"bucket {bucket.name}")
-    loops: list[str] = []
-    for forwarder in estate.forwarders:
-        if forwarder.bucket_name != bucket.name:
-            continue
-        function = value(forwarder.listed)
-        arn = function.arn if function else ""
-        tags = forwarder.stack.parameters.get("EnableObjectTagging", "").lower() == "true"
-        loops += [
-            f"{describe(rule)} fires on the tags that {forwarder.name} sets"
-            for rule in notification.rules
-            if tags and rule.arn == arn and any(event.startswith("s3:ObjectTagging:") for event in rule.events)
-        ]
-        if forwarder.stack.parameters.get("TaegisLambdaS3BucketName") == bucket.name:
-            loops.append(f"the package of {forwarder.name} lies in its own notification bucket")
+    users = [forwarder for forwarder in estate.forwarders if forwarder.bucket_name == bucket.name]
+    tagging = [rule for rule in notification.rules if any(event.startswith(_TAGGING) for event in rule.events)]
+    taggers = [forwarder for forwarder in users if tagging and _tags(forwarder)]
+    loops = [
+        f"{describe(rule)} fires on the tags that {forwarder.name} sets"
+        for forwarder in taggers
+        for rule in tagging
+        if _reaches(rule, forwarder, estate)
+    ]
+    loops += [
+        f"the package of {forwarder.name} lies in its own notification bucket"
+        for forwarder in users
+        if forwarder.stack.parameters.get("TaegisLambdaS3BucketName") == bucket.name
+    ]
     expect(
         not loops,
         expected="no way in which a forwarder calls itself",
         found="; ".join(loops),
         remedy="take the tagging event out of the rule, or move the package to a bucket of its own",
     )
+    if taggers:
+        topics = [rule.arn for rule in tagging if rule.kind == "topic"]
+        unclear = [*_unseen_topics(topics, estate), *_unseen_functions(bucket, estate)]
+        if unclear:
+            unknown("; ".join(unclear))
+
+
+def _tags(forwarder: Forwarder) -> bool:
+    return forwarder.stack.parameters.get("EnableObjectTagging", "").lower() == "true"
+
+
+def _reaches(rule: Rule, forwarder: Forwarder, estate: Estate) -> bool:
+    function = value(forwarder.listed)
+    if function is None:
+        return False
+    topic = estate.topics.get(rule.arn)
+    ends = (value(topic.lambda_endpoints) or ()) if topic else (rule.arn,)
+    return any(names_function(end, function.arn) for end in ends)
+
+
+def _unseen_topics(topics: Iterable[str], estate: Estate) -> Iterator[str]:
+    for arn in topics:
+        seen = estate.topics.get(arn)
+        if seen is None:
+            yield f"whom {arn} reaches was not read"
+        elif isinstance(seen.lambda_endpoints, Unreadable):
+            yield f"whom {arn} reaches: {seen.lambda_endpoints}"
+
+
+def _unseen_functions(bucket: Bucket, estate: Estate) -> Iterator[str]:
+    for forwarder in estate.forwarders:
+        if forwarder.bucket_name == bucket.name and isinstance(forwarder.listed, Unreadable):
+            yield f"which function {forwarder.name} has: {forwarder.listed}"

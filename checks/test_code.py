@@ -6,6 +6,7 @@ from checks.outcome import Severity, expect, known, unknown
 from checks.registry import check
 from fixtures.desired import Desired
 from fixtures.estate import Forwarder
+from fixtures.fact import value
 
 _STEP = "3: set TaegisLambdaS3BucketName to the bucket with the zip"
 _EXPECTED = "a function"
@@ -28,6 +29,12 @@ def test_code_is_the_releases(forwarder: Forwarder, desired: Desired) -> None:
     function = known(forwarder.listed, expected=_EXPECTED)
     assert desired.release is not None
     wanted = desired.release.package.code_sha256
+    expect(
+        function.package_type == "Zip",
+        expected=f"the release's package, CodeSha256 {wanted}",
+        found=f"package type {function.package_type}",
+        remedy="deploy a forwarder from the vendor's template beside it, prove it, then remove this one",
+    )
     expect(
         function.code_sha256 == wanted,
         expected=f"CodeSha256 {wanted}",
@@ -79,10 +86,12 @@ def test_function_may_run(forwarder: Forwarder) -> None:
     )
 
 
-@check("function-dead-letter", severity=Severity.LOW, step="guards against events lost after three failed attempts",
-       facts=["listed"])  # fmt: skip
+@check("function-dead-letter", severity=Severity.LOW, step="guards against events lost after failed attempts",
+       facts=["listed", "invocation"])  # fmt: skip
 def test_failed_events_are_kept(forwarder: Forwarder, advise: Callable[[str], None]) -> None:
-    """It is said where failed events go; without a destination they are dropped after three attempts."""
+    """Events that fail are kept or dropped: where nothing keeps them, that is noted, and no finding."""
     function = known(forwarder.listed, expected=_EXPECTED)
-    if function.dead_letter_arn is None:
-        advise("no dead-letter queue: events that fail three times are dropped")
+    invocation = value(forwarder.invocation)  # read for a plan only: without it, the note says what it does not know
+    if function.dead_letter_arn is None and (invocation is None or invocation.destination is None):
+        unseen = "" if invocation else ", unless it has a destination for failures, which was not read"
+        advise(f"no dead-letter queue: events that fail in every attempt are dropped{unseen}")

@@ -32,13 +32,18 @@ def test_templates_pass_cfn_lint(release: Release, advise: Callable[[str], None]
     """
     verdicts = lint([release.shared_template, release.lambda_template])
     errors: list[str] = []
+    unclear: list[str] = []
     for name, verdict in zip((SHARED_TEMPLATE, LAMBDA_TEMPLATE), verdicts, strict=True):
         if isinstance(verdict, CannotLint):
-            unknown(f"{name}: {verdict.reason}")
+            unclear.append(f"{name}: {verdict.reason}")
+            continue
         errors += [f"{name}, {finding}" for finding in verdict.errors]
         if verdict.warnings:
             advise(f"{name}: {len(verdict.warnings)} warnings, e.g. {verdict.warnings[0]}")
-    expect(not errors, expected="no errors", found="; ".join(errors[:_SHOWN]), remedy=_AGAIN)
+    more = f" and {len(errors) - _SHOWN} more" if len(errors) > _SHOWN else ""
+    expect(not errors, expected="no errors", found="; ".join(errors[:_SHOWN]) + more, remedy=_AGAIN)
+    if unclear:
+        unknown("; ".join(unclear))
 
 
 @check("release-package", severity=Severity.CRITICAL, step="1: upload the zip")
@@ -77,13 +82,15 @@ def test_template_names_a_runtime_that_can_be_deployed(
     calendar = load_calendar()
     today = estate.taken.date()
     phase = calendar.phase(runtime, today)
+    if phase is Phase.UNKNOWN:
+        unknown(f"runtime {runtime} is not in the calendar ({calendar})")
     expect(
         is_migrated(runtime) and phase is not Phase.UPDATE_BLOCKED,
         expected="provided.al2 or better, not blocked",
         found=f"{runtime}, {phase} ({calendar})",
         remedy="ask the vendor for a template with provided.al2023",
     )
+    left = calendar.days_until_update_block(runtime, today)
     if phase is not Phase.SUPPORTED:
-        advise(
-            f"{runtime} is {phase}, {calendar.days_until_update_block(runtime, today)} days until updates are blocked"
-        )
+        days = "AWS has set no day for blocking updates" if left is None else f"{left} days until updates are blocked"
+        advise(f"{runtime} is {phase}, {days} ({calendar})")

@@ -44,14 +44,14 @@ def test_runtime_can_still_be_updated(
     calendar = load_calendar()
     today = estate.taken.date()
     phase = calendar.phase(runtime, today)
-    if phase is Phase.SUPPORTED:
-        return
     left = calendar.days_until_update_block(runtime, today)
     dates = calendar.lookup(runtime)
     if left is None or dates is None:
-        advise(f"{runtime} is {phase}; AWS has set no day for blocking updates")
+        if phase is not Phase.SUPPORTED:
+            advise(f"{runtime} is {phase}; AWS has set no day for blocking updates ({calendar})")
         return
-    told = f"{runtime} is {phase}; updates are blocked from {dates.update_blocked}, in {left} days ({calendar})"
+    when = f"in {left} days" if left > 0 else "today" if left == 0 else f"{-left} days ago"
+    told = f"{runtime} is {phase}; updates are blocked from {dates.update_blocked}, {when} ({calendar})"
     limit = desired.settings.calendar_fail_days
     expect(
         left > limit,
@@ -59,4 +59,5 @@ def test_runtime_can_still_be_updated(
         found=told,
         remedy="ask the vendor for a template with provided.al2023; on go1.x, run --fix before that day",
     )
-    advise(told)
+    if phase is not Phase.SUPPORTED:
+        advise(told)

@@ -1,14 +1,17 @@
 """Is the stack of shared resources there, once, and as it should be?"""
 
+from collections.abc import Iterable
+
 from checks.outcome import Severity, expect, known, unknown
 from checks.registry import check
 from checks.stack_states import HEALTHY, way_out
 from checks.templates import difference_text
 from fixtures.desired import Desired
-from fixtures.estate import Estate, Seen, SharedStack
-from fixtures.fact import Unreadable, value
+from fixtures.estate import MASK, Estate, Seen, SharedStack
+from fixtures.fact import NOT_READ, value
 
 _STEP = "2: create the shared stack, once per region"
+_ONE = "exactly one shared stack (parameters SecretValue and TaegisRegion)"
 
 
 def _has_forwarders(seen: Seen, _desired: Desired) -> bool:
@@ -25,20 +28,21 @@ def _knows_region(seen: Seen, desired: Desired) -> bool:
 
 def _compares_secret(seen: Seen, desired: Desired) -> bool:
     shared = value(seen.shared) or ()
-    read = any((secret := value(stack.secret)) and value(secret.digest) for stack in shared)
-    return read and _has_shared(seen, desired)
+    compared = any((secret := value(stack.secret)) and secret.digest != NOT_READ for stack in shared)
+    return compared and _has_shared(seen, desired)
 
 
 def the_shared_stack(target: Seen) -> SharedStack:
-    """The target's one shared stack; a finding if there is none or more than one, UNKNOWN if it cannot be told."""
-    stacks = known(target.shared, expected="the shared stack")
-    expect(
-        len(stacks) == 1,
-        expected="exactly one shared stack (parameters SecretValue and TaegisRegion)",
-        found=", ".join(stack.stack.name for stack in stacks) or "none",
-        remedy="" if not stacks else "delete the ones that no forwarder imports from",
-    )
+    """The target's one shared stack; a finding if there is none, UNKNOWN if it cannot be told which one it is."""
+    stacks = known(target.shared, expected=_ONE)
+    expect(bool(stacks), expected=_ONE, found="none")
+    if len(stacks) > 1:
+        unknown(f"which of {_names(stacks)} is the shared stack cannot be told")
     return stacks[0]
+
+
+def _names(stacks: Iterable[SharedStack]) -> str:
+    return ", ".join(stack.stack.name for stack in stacks)
 
 
 @check(
@@ -55,6 +59,13 @@ def test_exactly_one_shared_stack_is_healthy(target: Seen) -> None:
     It is found by its parameters SecretValue and TaegisRegion, whatever its name. Forwarders on the new template
     import the secret from it.
     """
+    stacks = known(target.shared, expected=_ONE)
+    expect(
+        len(stacks) < 2,
+        expected=_ONE,
+        found=_names(stacks),
+        remedy="delete the ones that no forwarder imports from",
+    )
     shared = the_shared_stack(target)
     expect(
         shared.stack.status in HEALTHY,
@@ -78,7 +89,7 @@ def test_shared_stack_has_the_releases_template(target: Seen, desired: Desired, 
     shared = the_shared_stack(target)
     digest = known(shared.template, expected="the stack's template")
     assert desired.release is not None
-    differs = difference_text(estate.templates[digest], desired.release.shared_template)
+    differs = difference_text(digest, estate.templates, desired.release.shared_template)
     expect(not differs, expected="the release's shared-resources template", found=differs)
 
 
@@ -88,13 +99,17 @@ def test_shared_stack_has_the_releases_template(target: Seen, desired: Desired, 
     step=_STEP,
     facts=["shared"],
     fix="shared-stack",
+    asked_with="taegis_region or login_url in the settings",
     target_applies=_knows_region,
 )
 def test_shared_stack_names_the_right_taegis_region(target: Seen, desired: Desired) -> None:
     """`TaegisRegion` is the one of the tenant's XDR login URL: with another one, logs reach nobody."""
     shared = the_shared_stack(target)
     found = shared.stack.parameters.get("TaegisRegion", "")
-    expect(found == desired.tenant.taegis_region, expected=f"TaegisRegion {desired.tenant.taegis_region}", found=found)
+    if found == MASK:
+        unknown("TaegisRegion is masked")
+    wanted = desired.tenant.taegis_region
+    expect(found == wanted, expected=f"TaegisRegion {wanted}", found=f"TaegisRegion {found or '(empty)'}")
 
 
 @check("shared-stack-secret", severity=Severity.CRITICAL, step=_STEP, facts=["shared"], target_applies=_has_shared)
@@ -116,16 +131,16 @@ def test_shared_secret_is_there(target: Seen) -> None:
     step=_STEP,
     facts=["shared"],
     needs_release=True,
+    asked_with="--compare-secret",
     target_applies=_compares_secret,
 )
 def test_shared_secret_holds_the_releases_credentials(target: Seen, desired: Desired) -> None:
     """The stored credentials are the release's, compared by digest (only with --compare-secret)."""
     secret = known(the_shared_stack(target).secret, expected="the secret with the credentials")
-    if isinstance(secret.digest, Unreadable):
-        unknown(str(secret.digest))
+    digest = known(secret.digest, expected="a value in the secret")
     assert desired.release is not None
     expect(
-        secret.digest == desired.release.credentials.digest,
+        digest == desired.release.credentials.digest,
         expected="the credentials of the release",
         found="other credentials",
         remedy="run --fix --rotate-credentials",

@@ -1,5 +1,7 @@
 """Is the forwarder's stack in a state in which it works and can be updated?"""
 
+from collections.abc import Callable
+
 from checks.outcome import Severity, expect, known, unknown
 from checks.registry import check
 from checks.stack_states import HEALTHY, way_out
@@ -35,7 +37,7 @@ def test_template_is_the_releases(forwarder: Forwarder, desired: Desired, estate
     """The stack's template means the same as the release's; layout, comments and descriptions do not count."""
     digest = known(forwarder.template, expected="the stack's template")
     assert desired.release is not None
-    differs = difference_text(estate.templates[digest], desired.release.lambda_template)
+    differs = difference_text(digest, estate.templates, desired.release.lambda_template)
     expect(not differs, expected="the release's Lambda template", found=differs)
 
 
@@ -47,10 +49,13 @@ def test_template_is_the_releases(forwarder: Forwarder, desired: Desired, estate
     fix="forwarder-stack",
     needs_release=True,
 )
-def test_parameters_are_allowed_and_as_the_settings_say(forwarder: Forwarder, desired: Desired) -> None:
+def test_parameters_are_allowed_and_as_the_settings_say(
+    forwarder: Forwarder, desired: Desired, advise: Callable[[str], None]
+) -> None:
     """Each parameter has a value that the release's template allows, and the one that the settings ask for.
 
-    Parameters that the template does not have, or that are secret, are not judged.
+    Parameters that the template does not have, or that are secret, are not judged; a wish of the settings that no
+    template can fulfil is noted.
     """
     assert desired.release is not None
     declared = desired.release.lambda_template.parameters
@@ -58,11 +63,13 @@ def test_parameters_are_allowed_and_as_the_settings_say(forwarder: Forwarder, de
     for name, text in sorted(forwarder.stack.parameters.items()):
         problem = declared[name].problem(text) if name in declared and text != MASK else None
         if problem:
-            wrong.append(f"{name}: {problem}")
+            wrong.append(problem)
     for name, wanted in sorted(desired.parameters(forwarder).items()):
         found = forwarder.stack.parameters.get(name)
-        if found is not None and found != wanted:
+        if found not in {None, MASK, wanted}:
             wrong.append(f"{name} is '{found}', the settings say '{wanted}'")
+        if name not in declared:
+            advise(f"the settings ask for {name}, which the release's template does not have")
     expect(not wrong, expected="allowed values, as the settings say", found="; ".join(wrong))
 
 
@@ -71,7 +78,8 @@ def test_parameters_are_allowed_and_as_the_settings_say(forwarder: Forwarder, de
     severity=Severity.MEDIUM,
     step="guards against changes made behind CloudFormation's back",
     facts=["drift"],
-    applies=lambda forwarder, _estate: forwarder.drift is not NOT_READ and forwarder.drift != NOT_READ,
+    asked_with="--drift",
+    applies=lambda forwarder, _estate: forwarder.drift != NOT_READ,
 )
 def test_live_resources_equal_the_template(forwarder: Forwarder) -> None:
     """The stack's resources are as its template declares them (only with --drift).

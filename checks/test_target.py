@@ -2,25 +2,36 @@
 
 from collections.abc import Callable
 
-from checks.outcome import Severity, expect, known
+from checks.outcome import Severity, expect, known, unknown
 from checks.registry import check
-from fixtures.desired import Desired
 from fixtures.estate import Estate, Seen
-from fixtures.fact import Unreadable, value
+from fixtures.fact import Absent, Unreadable
+
+_MEND = "mend the role, its trust policy or the credentials, then run again"
 
 
-@check("target-reached", severity=Severity.CRITICAL, step="log in to each account and region", facts=["identity"])
+@check(
+    "target-reached",
+    severity=Severity.CRITICAL,
+    step="log in to each account and region",
+    facts=["identity", "stacks", "functions"],
+)
 def test_target_is_reached(target: Seen) -> None:
     """The account can be entered in this region, as the account it should be.
 
-    What was not reached was not checked: its forwarders may be broken.
+    What was not reached was not checked: its forwarders may be broken. A target in which nothing may be listed was not
+    reached either.
     """
     identity = target.identity
+    entered = f"to enter account {target.target.account}"
+    expect(not isinstance(identity, Absent | Unreadable), expected=entered, found=identity, remedy=_MEND)
+    found = known(identity, expected=entered).account
+    expect(found == target.target.account, expected=entered, found=f"account {found}", remedy=_MEND)
     expect(
-        not isinstance(identity, Unreadable),
-        expected=f"to enter account {target.target.account}",
-        found=identity,
-        remedy="mend the role, its trust policy or the credentials, then run again",
+        target.reached,
+        expected=f"to list stacks or functions of {target.target}",
+        found=f"{target.stacks}; {target.functions}",
+        remedy=_MEND,
     )
 
 
@@ -76,17 +87,17 @@ def test_stacks_that_only_look_like_forwarders_are_named(target: Seen, advise: C
 )
 def test_some_forwarder_was_found(estate: Estate) -> None:
     """At least one forwarder was found: a run that finds none at all is not a clean one."""
-    unread = [seen for seen in estate.targets if value(seen.stacks) is None]
-    if not estate.forwarders and unread:
-        known(unread[0].stacks, expected="a list of stacks")
+    unread = [
+        f"{seen.target}: {fact}"
+        for seen in estate.targets
+        for fact in (seen.stacks, seen.functions)
+        if isinstance(fact, Unreadable)
+    ]
+    if unread and not estate.forwarders:
+        unknown("; ".join(unread))
     expect(
         bool(estate.forwarders),
         expected="at least one forwarder in the given accounts and regions",
         found="none",
         remedy="check --regions, --accounts and --forwarders",
     )
-
-
-def has_forwarders(seen: Seen, _desired: Desired) -> bool:
-    """Whether anything is expected of the target beyond being reached."""
-    return bool(seen.forwarders)

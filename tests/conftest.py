@@ -1,7 +1,9 @@
 """What several test files start from: no way to the real AWS, moto in this process, and one running sandbox."""
 
 import os
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from botocore.credentials import Credentials  # noqa: TID251  credentials are what AWS access is opened with
@@ -9,6 +11,7 @@ from moto import mock_aws
 
 from fixtures.aws import Aws, Clients
 from fixtures.sandbox import DEFAULT_ACCOUNTS, DEFAULT_REGIONS, Sandbox, SandboxSpec, start_sandbox
+from tests.fake_aws import FakeAws
 
 MOTO_ACCOUNT = "123456789012"
 _NOWHERE = {
@@ -42,6 +45,45 @@ def moto_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     monkeypatch.delenv("AWS_ENDPOINT_URL")  # moto knows AWS's own addresses only
     with mock_aws(config={"lambda": {"use_docker": False}}):
         yield Aws(Clients(), Credentials("testing", "testing"), MOTO_ACCOUNT)
+
+
+@pytest.fixture(scope="session")
+def _fake_server() -> Iterator[FakeAws]:
+    server = FakeAws()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore repeats a failed call at once instead of waiting."""
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None, time=time.time))
+
+
+@pytest.fixture
+def fake(
+    _fake_server: FakeAws,
+    no_pauses: None,  # noqa: ARG001  wanted for what it does
+    monkeypatch: pytest.MonkeyPatch,
+) -> FakeAws:
+    """A server that plays AWS and answers what the test tells it; this process's AWS variables point at it."""
+    point_at(monkeypatch, {**_NOWHERE, "AWS_ENDPOINT_URL": _fake_server.endpoint})
+    _fake_server.forget()
+    return _fake_server
+
+
+@pytest.fixture(scope="session")
+def _fake_clients(_fake_server: FakeAws) -> Clients:
+    return Clients()
+
+
+@pytest.fixture
+def fake_account(
+    fake: FakeAws,  # noqa: ARG001  wanted for what it does
+    _fake_clients: Clients,
+) -> Aws:
+    """Access to an account of that server. Its clients are shared: what a test says of retries needs `Clients()`."""
+    return Aws(_fake_clients, Credentials("AKIDFAKE", "secret"), "111122223333")
 
 
 @pytest.fixture(scope="session")

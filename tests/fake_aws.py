@@ -62,6 +62,7 @@ def refusal(code: str, message: str = "", status: int = 400) -> Callable[[AwsCal
     return answer
 
 
+BROKEN_OFF = ((b"x-fake", b"broken off"),)  # an answer with these headers ends a byte too early
 DENIED = refusal("AccessDeniedException", "not authorized to perform this action", 403)
 
 
@@ -139,7 +140,9 @@ class FakeAws:
                 for name, text in answer.headers:
                     if name.decode().lower() not in _HOP_BY_HOP:
                         self.send_header(name.decode("latin-1"), text.decode("latin-1"))
-                self.send_header("Content-Length", str(len(answer.body)))
+                broken_off = answer.headers == BROKEN_OFF
+                self.close_connection = self.close_connection or broken_off
+                self.send_header("Content-Length", str(len(answer.body) + broken_off))
                 self.end_headers()
                 if self.command != "HEAD":
                     self.wfile.write(answer.body)

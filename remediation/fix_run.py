@@ -153,14 +153,16 @@ class FixRun:
     def _apply(self, plan: Plan, journal: Journal) -> None:
         sessions = self._fix_sessions()
         limits = Limits(proof=self.config.stash[OPTIONS].proof_timeout.total_seconds())
-        on_aws = self.config.stash[LOOK].clients.on_aws
+        clients = self.config.stash[LOOK].clients
         journal.write("begin", run=plan.run, steps=[step.name for step in plan.steps])
         with self._progress(plan) as progress:
 
             def writer_for(target: Target) -> Writer:
                 aws = sessions.open(target.account)
                 say = partial(progress.note, target)
-                return Writer(aws, target.region, journal, self.stop, self.locks, limits, on_aws=on_aws, say=say)
+                return Writer(
+                    aws, target.region, journal, self.stop, self.locks, limits, clients.on_aws(target.region), say
+                )
 
             outcome = apply(plan, writer_for, progress, self.stop)
             self.outcomes.append(outcome)

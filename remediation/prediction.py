@@ -4,6 +4,7 @@ Values are compared after evaluation: a `FunctionName` that is spelled otherwise
 change. The prediction is an upper bound: what a real change set holds beyond it is refused by `remediation.gate`.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -13,8 +14,8 @@ from fixtures.intrinsics import Pseudo, Resolved, Unresolved, Value, references,
 from fixtures.template import Template
 from fixtures.template_meaning import canonical_document
 from fixtures.template_names import parameters_behind
-from fixtures.template_value import is_known
-from remediation.replacement_rules import forces_replacement
+from fixtures.template_value import is_known, unresolved_texts
+from remediation.replacement_rules import IDENTITY, forces_replacement
 
 Action: TypeAlias = Literal["Add", "Modify", "Remove"]
 Replacement: TypeAlias = Literal["False", "Conditional", "True"]
@@ -33,7 +34,7 @@ class PredictedChange:
         properties: top-level properties whose value changes or may change; sorted.
         possible: further properties that an engine may list although their value stays: the expression is another
             one, or it names a parameter that changes.
-        settled: properties that would force a replacement, and whose value is known and the same on both sides.
+        settled: properties that would force a replacement, and whose value is known to stay.
         attributes: of `CreationPolicy`, `DeletionPolicy`, `Metadata`, ... those that differ.
         certain: whether a change set must hold it; what follows only from another resource's change may be missing.
     """
@@ -160,13 +161,28 @@ class _Comparison:
         own = changes.get(logical_id)
         if own is not None and own.action != "Modify":
             return None
-        names = {name for name, value in properties.items() if references(value) & changes.keys() - {logical_id}}
+        names: set[str] = set()
+        staying: set[str] = set()
+        for name, value in properties.items():
+            behind = references(value) & changes.keys() - {logical_id}
+            if behind:
+                (staying if all(_keeps(value, changes[other]) for other in behind) else names).add(name)
         if own is not None:
             names -= set(own.properties)
-        if not names:
+            staying -= {*own.properties, *own.settled}
+        if not names | staying:
             return None
         kind = self._after.types[logical_id]
         base = own or PredictedChange(logical_id, kind, "Modify", certain=False)
+        base = replace(
+            base,
+            possible=tuple(sorted({*base.possible, *staying})),
+            settled=tuple(
+                sorted({*base.settled, *(name for name in staying if forces_replacement(kind, name) is not False)})
+            ),
+        )
+        if not names:
+            return base
         moved: Replacement = (
             "Conditional" if any(forces_replacement(kind, name) is not False for name in names) else "False"
         )
@@ -202,6 +218,19 @@ def _bodies(template: Template) -> Mapping[str, Mapping[str, object]]:
 def _property(body: Mapping[str, object], name: str) -> object:
     properties = body.get("Properties")
     return properties.get(name) if isinstance(properties, Mapping) else None
+
+
+def _keeps(value: Value, change: PredictedChange) -> bool:
+    """Whether what `value` takes from a modified resource stays as long as that resource is not replaced.
+
+    That is so for its `Ref` and for the attributes that name it. CloudFormation lists such a property all the same
+    ("Dynamic"), since it does not look which attribute is asked for.
+    """
+    if change.action != "Modify" or change.replacement != "False":
+        return False
+    names = IDENTITY.get(change.resource_type, frozenset())
+    asked = re.findall(rf"\$\{{{re.escape(change.logical_id)}(?:\.([^}}]*))?\}}", "".join(unresolved_texts(value)))
+    return bool(asked) and all(attribute == "" or attribute in names for attribute in asked)
 
 
 def _given(template: Template, values: Mapping[str, str], name: str) -> str | None:

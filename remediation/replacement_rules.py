@@ -66,6 +66,20 @@ NEVER_LOST: Final = frozenset(
 HARMLESS: Final = frozenset({"AWS::Lambda::Permission"})
 
 
+# Attributes (Fn::GetAtt) that name a resource: they change only when it is replaced. From the types' documentation,
+# "Return values"; `Ref` is such a one for every type.
+IDENTITY: Final[Mapping[str, frozenset[str]]] = {
+    "AWS::IAM::Role": frozenset({"Arn", "RoleId"}),
+    "AWS::KMS::Key": frozenset({"Arn", "KeyId"}),
+    "AWS::Lambda::Function": frozenset({"Arn"}),
+    "AWS::Logs::LogGroup": frozenset({"Arn"}),
+    "AWS::S3::Bucket": frozenset({"Arn"}),
+    "AWS::SecretsManager::Secret": frozenset({"Id"}),
+    "AWS::SNS::Topic": frozenset({"TopicArn", "TopicName"}),
+    "AWS::SQS::Queue": frozenset({"Arn", "QueueName"}),
+}
+
+
 def forces_replacement(resource_type: str, property_name: str) -> bool | None:
     """Whether a change of that property replaces the resource; None when the type is not known here."""
     names = CREATE_ONLY.get(resource_type)

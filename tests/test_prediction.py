@@ -120,18 +120,34 @@ def test_a_parameter_that_changes_a_condition_adds_and_removes() -> None:
     assert changes_of(template, template, {"P": "q"}, {"P": "p"}) == "Add A (T)"
 
 
+CHAIN = """
+    R: {Type: AWS::IAM::Role, Properties: {%s: %s}},
+    F: {Type: AWS::Lambda::Function, Properties: {Role: !GetAtt R.Arn, FunctionName: f}},
+    P: {Type: AWS::Lambda::Permission, Properties: {FunctionName: !GetAtt F.%s, Action: x}},
+    Q: {Type: AWS::Lambda::Permission, Properties: {FunctionName: other}}
+"""
+
+
 def test_what_refers_to_a_changed_resource_may_change_too_and_so_on() -> None:
-    chain = """
-        R: {Type: AWS::IAM::Role, Properties: {Description: %s}},
-        F: {Type: AWS::Lambda::Function, Properties: {Role: !GetAtt R.Arn, FunctionName: f}},
-        P: {Type: AWS::Lambda::Permission, Properties: {FunctionName: !GetAtt F.Arn, Action: x}},
-        Q: {Type: AWS::Lambda::Permission, Properties: {FunctionName: other}}
-    """
-    assert changes_of(resources(chain % "a"), resources(chain % "b")) == (
+    replaced = ("RoleName", "a"), ("RoleName", "b")
+    old, new = (CHAIN % (*pair, "SnapStartResponse.ApplyOn") for pair in replaced)
+    assert changes_of(resources(old), resources(new)) == (
         "Modify F (AWS::Lambda::Function), replacement False: Role?"
         " | Modify P (AWS::Lambda::Permission), replacement Conditional: FunctionName?"
-        " | Modify R (AWS::IAM::Role), replacement False: Description"
+        " | Modify R (AWS::IAM::Role), replacement True: RoleName"
     )
+
+
+def test_what_takes_only_the_identity_of_a_changed_resource_stays_unless_that_is_replaced() -> None:
+    old, new = (CHAIN % ("Description", text, "Arn") for text in "ab")
+    changes = predict(
+        parse_template(resources(old), name="o"), {}, parse_template(resources(new), name="n"), {}, PSEUDO
+    )
+    found = {change.logical_id: change for change in changes}
+    assert {change.replacement for change in changes} == {"False"}
+    assert (found["F"].possible, found["F"].settled) == (("Role",), ())
+    assert (found["P"].possible, found["P"].settled) == (("FunctionName",), ("FunctionName",))
+    assert "Q" not in found
 
 
 def test_resources_that_refer_to_each_other_in_a_circle_come_to_an_end() -> None:
@@ -146,8 +162,8 @@ def test_the_migration_of_the_pair_keeps_the_function() -> None:
         "AWS::Lambda::Function",
         "Modify",
         "False",
-        properties=("Code", "Environment", "Handler", "Role", "Runtime"),
-        possible=("FunctionName",),
+        properties=("Code", "Environment", "Handler", "Runtime"),
+        possible=("FunctionName", "Role"),
         settled=("FunctionName",),
     )
     assert (found["Role"].replacement, found["Role"].properties) == ("False", ("Policies",))

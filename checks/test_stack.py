@@ -73,13 +73,17 @@ def test_parameters_are_allowed_and_as_the_settings_say(
     expect(not wrong, expected="allowed values, as the settings say", found="; ".join(wrong))
 
 
+def _drift_was_asked_for(forwarder: Forwarder, _estate: Estate) -> bool:
+    return forwarder.drift != NOT_READ
+
+
 @check(
     "live-as-declared",
     severity=Severity.MEDIUM,
     step="guards against changes made behind CloudFormation's back",
     facts=["drift"],
     asked_with="--drift",
-    applies=lambda forwarder, _estate: forwarder.drift != NOT_READ,
+    applies=_drift_was_asked_for,
 )
 def test_live_resources_equal_the_template(forwarder: Forwarder) -> None:
     """The stack's resources are as its template declares them (only with --drift).

@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 from checks.outcome import Severity, expect, known, unknown
 from checks.registry import check
+from fixtures.desired import Desired
 from fixtures.estate import Estate, Seen
 from fixtures.fact import Absent, Unreadable
 
+_FIND = "find the existing Lambda stacks"
 _MEND = "mend the role, its trust policy or the credentials, then run again"
 
 
@@ -35,12 +37,20 @@ def test_target_is_reached(target: Seen) -> None:
     )
 
 
+def _was_reached(seen: Seen, _desired: Desired) -> bool:
+    return seen.reached
+
+
+def _has_lookalikes(seen: Seen, _desired: Desired) -> bool:
+    return bool(seen.lookalikes)
+
+
 @check(
     "target-listed",
     severity=Severity.HIGH,
-    step="find the existing Lambda stacks",
+    step=_FIND,
     facts=["stacks", "functions"],
-    target_applies=lambda seen, _desired: seen.reached,
+    target_applies=_was_reached,
 )
 def test_stacks_and_functions_can_be_listed(target: Seen) -> None:
     """All stacks and functions of the target are known, so that no forwarder is overlooked."""
@@ -51,9 +61,9 @@ def test_stacks_and_functions_can_be_listed(target: Seen) -> None:
 @check(
     "target-orphans",
     severity=Severity.MEDIUM,
-    step="find the existing Lambda stacks",
+    step=_FIND,
     facts=["stacks", "functions"],
-    target_applies=lambda seen, _desired: seen.reached,
+    target_applies=_was_reached,
 )
 def test_no_function_is_without_its_stack(target: Seen) -> None:
     """No function bears a forwarder's name without a stack that owns it.
@@ -73,18 +83,16 @@ def test_no_function_is_without_its_stack(target: Seen) -> None:
 @check(
     "target-lookalikes",
     severity=Severity.LOW,
-    step="find the existing Lambda stacks",
+    step=_FIND,
     facts=["stacks"],
-    target_applies=lambda seen, _desired: bool(seen.lookalikes),
+    target_applies=_has_lookalikes,
 )
 def test_stacks_that_only_look_like_forwarders_are_named(target: Seen, advise: Callable[[str], None]) -> None:
     """Stacks that resemble a forwarder and are none are left alone, and named so that nobody wonders."""
     advise(f"not forwarders, left alone: {', '.join(target.lookalikes)}")
 
 
-@check(
-    "forwarders-found", severity=Severity.HIGH, step="find the existing Lambda stacks", facts=["stacks", "functions"]
-)
+@check("forwarders-found", severity=Severity.HIGH, step=_FIND, facts=["stacks", "functions"])
 def test_some_forwarder_was_found(estate: Estate) -> None:
     """At least one forwarder was found: a run that finds none at all is not a clean one."""
     unread = [

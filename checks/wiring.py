@@ -17,8 +17,8 @@ _CREATIONS = frozenset(f"{CREATED}{way}" for way in ("Put", "Post", "Copy", "Com
 
 
 def function_arn(forwarder: Forwarder) -> str | None:
-    """The ARN of the forwarder's function, None where no answer shows it."""
-    function = value(forwarder.function) or value(forwarder.listed)
+    """The ARN of the forwarder's function, None where the listing does not show it."""
+    function = value(forwarder.listed)
     return function.arn if function else None
 
 

@@ -1,0 +1,88 @@
+"""Asks a check about hand-made facts, without a pytest run, and tells the answer as one line."""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping
+
+import pytest
+
+import checks
+from checks.outcome import CannotTell, Finding, NoEvidence
+from checks.registry import Check
+from fixtures.desired import Desired
+from fixtures.estate import Estate, Target
+from tests.estates import HERE, a_desired
+
+NOT_ASKED = "NOT ASKED"
+PASSED = "PASSED"
+
+
+def meta_of(check: Callable[..., None]) -> Check:
+    """The metadata in a check's marker."""
+    marks: list[pytest.Mark] = check.pytestmark  # type: ignore[attr-defined]
+    meta: Check = next(mark.args[0] for mark in marks if mark.name == "check")
+    return meta
+
+
+def told(
+    check: Callable[..., None],
+    estate: Estate,
+    *,
+    of: str | Target = "",
+    desired: Desired | None = None,
+    expected: tuple[Target, str] = (HERE, "cloudtrail-prod"),
+) -> str:
+    """`PASSED`, `PASSED (advice)`, `FAILED: expected ...; found ...`, `UNKNOWN: reason`, `NO EVIDENCE: reason`.
+
+    The check is asked about the forwarder or bucket named `of`, or the target `of`; by default about the first there
+    is. `NOT ASKED` where the suite would not ask it. A bug in the check is raised.
+    """
+    meta = meta_of(check)
+    wanted = desired or a_desired()
+    forwarders = {forwarder.name: forwarder for forwarder in estate.forwarders}
+    forwarder = forwarders[of] if isinstance(of, str) and of in forwarders else next(iter(estate.forwarders), None)
+    target = estate.seen(of) if isinstance(of, Target) else next(iter(estate.targets), None)
+    bucket = estate.buckets.get(of) if isinstance(of, str) and of else next(iter(estate.buckets.values()), None)
+    notes: list[str] = []
+    given: Mapping[str, object] = {
+        "advise": notes.append,
+        "bucket": bucket,
+        "desired": wanted,
+        "estate": estate,
+        "expected_forwarder": expected,
+        "forwarder": forwarder,
+        "release": wanted.release,
+        "target": target,
+    }
+    arguments = {name: given[name] for name in inspect.signature(check).parameters}
+    idle = [
+        any(argument is None for argument in arguments.values()),
+        meta.applies and forwarder and not meta.applies(forwarder, estate),
+        meta.target_applies and target and not meta.target_applies(target, wanted),
+    ]
+    if any(idle):
+        return NOT_ASKED
+    try:
+        check(**arguments)
+    except Finding as finding:
+        return f"FAILED: {finding}"
+    except NoEvidence as answer:
+        return f"NO EVIDENCE: {answer.msg}"
+    except CannotTell as answer:
+        return f"UNKNOWN: {answer.msg}"
+    return f"{PASSED} ({'; '.join(notes)})" if notes else PASSED
+
+
+def every_check() -> Mapping[str, Callable[..., None]]:
+    """The functions of the suite's checks by id, as the modules hold them."""
+    found: dict[str, Callable[..., None]] = {}
+    for module in sorted(module.name for module in pkgutil.iter_modules(checks.__path__)):
+        if module.startswith("test_"):
+            functions = vars(importlib.import_module(f"checks.{module}")).values()
+            found |= {
+                meta_of(function).id: function
+                for function in functions
+                if inspect.isfunction(function) and hasattr(function, "pytestmark")
+            }
+    return dict(sorted(found.items()))

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from checks.wiring import bucket_arn
 from fixtures.answers import items, number, optional_text, text
-from fixtures.log_lines import UPLOAD_LINE
+from fixtures.log_lines import is_upload
 from remediation.call import Call
 from remediation.step import Step, StepBlocked, StepFailed
 from remediation.writer import Writer
@@ -55,7 +55,7 @@ class SendTestEvent(Step):
         error = optional_text(answer, "FunctionError")
         if error:
             raise StepFailed(f"the test event made {self.function} fail ({error}): {_last_line(tail)}")
-        uploaded = UPLOAD_LINE in tail
+        uploaded = any(map(is_upload, tail.splitlines()))
         writer.verified(self.name, function=self.function, uploaded=uploaded)
         if not uploaded:
             raise StepFailed(f"{self.function} took the test event and logged no upload: {_last_line(tail)}")

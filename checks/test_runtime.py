@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from checks.outcome import Severity, expect, known, unknown
 from checks.registry import check
+from checks.verdict import count
 from fixtures.calendar import Phase, is_migrated, load_calendar
 from fixtures.desired import Desired
 from fixtures.estate import Estate, Forwarder
@@ -50,7 +51,7 @@ def test_runtime_can_still_be_updated(
         if phase is not Phase.SUPPORTED:
             advise(f"{runtime} is {phase}; AWS has set no day for blocking updates ({calendar})")
         return
-    when = f"in {left} days" if left > 0 else "today" if left == 0 else f"{-left} days ago"
+    when = f"in {count(left, 'day')}" if left > 0 else "today" if left == 0 else f"{count(-left, 'day')} ago"
     told = f"{runtime} is {phase}; updates are blocked from {dates.update_blocked}, {when} ({calendar})"
     limit = desired.settings.calendar_fail_days
     expect(

@@ -1,10 +1,9 @@
 from collections.abc import Iterable
-from typing import Any
 
 import pytest
 
 from fixtures.estate import Estate, Forwarder, Rule, Target, Topic
-from fixtures.fact import Absent, Fact
+from fixtures.fact import Absent, Fact, Unreadable
 from tests.asking import PASSED, every_check, told
 from tests.estates import (
     HERE,
@@ -36,13 +35,13 @@ def sharing(
     *rules: Rule,
     forwarders: Iterable[Forwarder] = (),
     topic: Fact[tuple[str, ...]] | None = None,
-    **changes: Any,
+    functions: Unreadable | None = None,
 ) -> Estate:
     """`alb` and `flow` share a bucket with exactly these rules; `topic` is whom TOPIC reaches."""
     users = tuple(forwarders) or (a_forwarder("alb", bucket_name=BUCKET), a_forwarder("flow", bucket_name=BUCKET))
     return an_estate(
         *users,
-        targets=[a_seen(*users, **changes)],
+        targets=[a_seen(*users, functions=functions) if functions else a_seen(*users)],
         buckets=[a_bucket(BUCKET, *rules)],
         topics=[] if topic is None else [Topic(TOPIC, topic)],
     )
@@ -152,7 +151,7 @@ def test_whether_it_is_delivered_once_cannot_be_told(estate: Estate, reason: str
     assert told(single, estate) == f"UNKNOWN: {reason}"
 
 
-def tagging(*rules: Rule, on: str = "true", topic: Fact[tuple[str, ...]] | None = None, **changes: Any) -> Estate:
+def tagging(*rules: Rule, on: str = "true", topic: Fact[tuple[str, ...]] | None = None, **changes: object) -> Estate:
     """A forwarder that tags what it has read, in a bucket with exactly these rules."""
     wanted = a_parameter_set("alb", NotificationBucket=BUCKET, EnableObjectTagging=on)
     user = a_forwarder("alb", bucket_name=BUCKET, stack=a_stack("alb", parameters=wanted), **changes)

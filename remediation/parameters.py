@@ -8,6 +8,7 @@ from fixtures.estate import FUNCTION_NAME, MASK, Forwarder
 from fixtures.fact import value
 from fixtures.release import Release
 from fixtures.template import Template
+from remediation.preflight import Obstacle
 
 INTEGRATION = "IntegrationType"
 _BUCKET = "TaegisLambdaS3BucketName"
@@ -20,12 +21,12 @@ class Parameters:
     Attributes:
         given: CloudFormation's list: a value, or UsePreviousValue.
         values: what each parameter will be, for the prediction; `****` for a kept NoEcho value.
-        problems: why the update cannot be asked for, each with its remedy; empty when it can.
+        problems: why the update cannot be asked for; empty when it can.
     """
 
     given: tuple[Mapping[str, object], ...]
     values: Mapping[str, str]
-    problems: tuple[str, ...]
+    problems: tuple[Obstacle, ...]
 
 
 def update_parameters(
@@ -40,7 +41,7 @@ def update_parameters(
     wanted = {**desired.parameters(forwarder), **_release_values(release, bucket)}
     given: list[Mapping[str, object]] = []
     values: dict[str, str] = {}
-    problems: list[str] = []
+    problems: list[Obstacle] = []
     if INTEGRATION in new.parameters and INTEGRATION not in wanted:
         chosen, problem = _integration(forwarder, new)
         problems += [problem] if problem else []
@@ -55,10 +56,10 @@ def update_parameters(
         elif parameter.default is not None:
             values[name] = parameter.default
         elif name != INTEGRATION:
-            problems.append(f"the template wants a value for {name}; set it for this forwarder in the settings")
+            problems.append(Obstacle(f"the template wants a value for {name}", "update this stack by hand"))
         if name in values and values[name] != MASK:
             problem = parameter.problem(values[name])
-            problems += [f"{problem}; set another one for this forwarder in the settings"] if problem else []
+            problems += [Obstacle(problem, "set another value for this forwarder in the settings")] if problem else []
     return Parameters(tuple(given), values, tuple(problems))
 
 
@@ -78,7 +79,7 @@ def package_key(release: Release) -> str:
     return function.key if function and function.key else release.package.path.name
 
 
-def _integration(forwarder: Forwarder, new: Template) -> tuple[str | None, str | None]:
+def _integration(forwarder: Forwarder, new: Template) -> tuple[str | None, Obstacle | None]:
     """The integration type: the current one, else the slug in the function's name; never silently another one."""
     current = forwarder.stack.parameters.get(INTEGRATION)
     function = value(forwarder.listed) or value(forwarder.function)
@@ -88,7 +89,8 @@ def _integration(forwarder: Forwarder, new: Template) -> tuple[str | None, str |
             return candidate, None
     allowed = ", ".join(new.parameters[INTEGRATION].allowed_values) or "any text"
     found = current or (match["integration"] if match else "nothing")
-    return None, (
-        f"IntegrationType: '{found}' is not one that the template allows ({allowed}), and another one may rename, that "
-        "is replace, the function; set integration_type for this forwarder in the settings"
+    return None, Obstacle(
+        f"IntegrationType: '{found}' is not one that the template allows, and another one may rename, that is replace, "
+        f"the function; allowed are {allowed}",
+        "set integration_type for this forwarder in the settings, to the one that its function is called after",
     )

@@ -30,7 +30,7 @@ def plan_forwarder(
         return (), tuple(found)
     pseudo = context.pseudo(forwarder.stack)
     parameters = update_parameters(forwarder, old, release, context.desired, artifact.bucket)
-    found += [Obstacle(problem, "") for problem in parameters.problems]
+    found += parameters.problems
     prediction: tuple[PredictedChange, ...] = ()
     if not parameters.problems:
         prediction = predict(old, forwarder.stack.parameters, release.lambda_template, parameters.values, pseudo)

@@ -57,7 +57,7 @@ def called() -> dict[str, set[tuple[str, str]]]:
 
 
 def test_every_reader_is_found_in_the_source() -> None:
-    assert fixtures.entrances.read_regions is not None
+    assert fixtures.entrances.enter is not None
     assert sorted(called()) == sorted(READERS)
 
 

@@ -58,8 +58,8 @@ def update_parameters(
         elif name != INTEGRATION:
             problems.append(Obstacle(f"the template wants a value for {name}", "update this stack by hand"))
         if name in values and values[name] != MASK:
-            problem = parameter.problem(values[name])
-            problems += [Obstacle(problem, "set another value for this forwarder in the settings")] if problem else []
+            refusal = parameter.problem(values[name])
+            problems += [Obstacle(refusal, "set another value for this forwarder in the settings")] if refusal else []
     return Parameters(tuple(given), values, tuple(problems))
 
 

@@ -29,8 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments without the program's name; default: those of the process.
     """
     given = list(sys.argv[1:] if argv is None else argv)
-    if str(ROOT) in sys.path:
-        sys.path.remove(str(ROOT))
+    # `reports/` is there when this file itself is run, and its `html.py` would hide the library's.
+    ours = {ROOT, ROOT / "reports"}
+    sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() not in ours]
     # First, so that no installed package called `fixtures` or `checks` is met instead of ours.
     sys.path.insert(0, str(ROOT))
     if given and given[0] in {"-h", "--help"}:

@@ -32,11 +32,13 @@ def told(
     of: str | Target = "",
     desired: Desired | None = None,
     expected: tuple[Target, str] = (HERE, "cloudtrail-prod"),
+    remedies: bool = False,
 ) -> str:
     """`PASSED`, `PASSED (advice)`, `FAILED: expected ...; found ...`, `UNKNOWN: reason`, `NO EVIDENCE: reason`.
 
     The check is asked about the forwarder or bucket named `of`, or the target `of`; by default about the first there
-    is. `NOT ASKED` where the suite would not ask it. A bug in the check is raised.
+    is. `remedies` adds what a person can do about a finding. `NOT ASKED` where the suite would not ask it. A bug in the
+    check is raised.
     """
     meta = meta_of(check)
     wanted = desired or a_desired()
@@ -66,7 +68,7 @@ def told(
     try:
         check(**arguments)
     except Finding as finding:
-        return f"FAILED: {finding}"
+        return f"FAILED: {finding}; to do: {finding.remedy}" if remedies else f"FAILED: {finding}"
     except NoEvidence as answer:
         return f"NO EVIDENCE: {answer.msg}"
     except CannotTell as answer:

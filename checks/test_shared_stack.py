@@ -35,7 +35,7 @@ def _compares_secret(seen: Seen, desired: Desired) -> bool:
 def the_shared_stack(target: Seen) -> SharedStack:
     """The target's one shared stack; a finding if there is none, UNKNOWN if it cannot be told which one it is."""
     stacks = known(target.shared, expected=_ONE)
-    expect(bool(stacks), expected=_ONE, found="none")
+    expect(bool(stacks), expected=_ONE, found="none", remedy="create it from the release: run --fix")
     if len(stacks) > 1:
         unknown(f"which of {_names(stacks)} is the shared stack cannot be told")
     return stacks[0]

@@ -49,7 +49,7 @@ def _has_lookalikes(seen: Seen, _desired: Desired) -> bool:
     "target-listed",
     severity=Severity.HIGH,
     step=_FIND,
-    facts=["stacks", "functions"],
+    facts=["identity", "stacks", "functions"],
     target_applies=_was_reached,
 )
 def test_stacks_and_functions_can_be_listed(target: Seen) -> None:
@@ -62,7 +62,7 @@ def test_stacks_and_functions_can_be_listed(target: Seen) -> None:
     "target-orphans",
     severity=Severity.MEDIUM,
     step=_FIND,
-    facts=["stacks", "functions"],
+    facts=["identity", "stacks", "functions"],
     target_applies=_was_reached,
 )
 def test_no_function_is_without_its_stack(target: Seen) -> None:

@@ -4,6 +4,7 @@ One JSON object a line, each with the SHA-256 of the line before it, flushed and
 is sent. The chain shows integrity, not tampering by the file's owner. A torn last line is what a kill leaves: valid.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -21,6 +22,10 @@ VERSION = 1
 
 class BrokenJournalError(SuiteError):
     """A line does not follow from the one before it."""
+
+
+class JournalError(SuiteError):
+    """The journal cannot be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,33 +50,45 @@ class Journal:
         self._lock = threading.Lock()
         self._last = START
         self._number = 0
+        self._broken = False
         try:
             self._stream = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8")
         except OSError as error:
             raise InputError(f"journal {path}", error.strerror or str(error), "start where you may write") from error
 
     def write(self, kind: str, **content: object) -> int:
-        """Append one entry and return its number; it is on the disk when this returns."""
+        """Append one entry and return its number; it is on the disk when this returns.
+
+        Raises:
+            JournalError: it could not be written, now or earlier: nothing may be changed without a journal.
+        """
         with self._lock:
-            self._number += 1
+            if self._broken:
+                raise JournalError(f"journal {self.path} cannot be written any more: nothing further may be changed")
             entry = {
                 "version": VERSION,
-                "number": self._number,
+                "number": self._number + 1,
                 "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
                 "kind": kind,
                 **content,
                 "previous": self._last,
             }
             line = json.dumps(entry, sort_keys=True, separators=(",", ":"))
-            self._stream.write(line + "\n")
-            self._stream.flush()
-            os.fsync(self._stream.fileno())
+            try:
+                self._stream.write(line + "\n")
+                self._stream.flush()
+                os.fsync(self._stream.fileno())
+            except (OSError, ValueError) as error:  # ValueError: it was closed
+                # half a line may stand there: whatever came behind it would not be read any more
+                self._broken = True
+                raise JournalError(f"journal {self.path} cannot be written: {error}") from error
+            self._number += 1
             self._last = hashlib.sha256(line.encode()).hexdigest()
             return self._number
 
     def close(self) -> None:
-        """Close the file."""
-        with self._lock:
+        """Close the file; what stands in it is on the disk already."""
+        with self._lock, contextlib.suppress(OSError):
             self._stream.close()
 
 
@@ -87,7 +104,7 @@ def read_journal(path: Path) -> tuple[Entry, ...]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"journal {path}", str(error), "name the journal of a run") from error
     lines = text.split("\n")
-    torn = lines.pop() if lines else ""
+    del lines[-1:]  # the torn last line, or what stands behind the last line end: nothing
     entries: list[Entry] = []
     last = START
     for position, line in enumerate(lines, start=1):
@@ -99,5 +116,4 @@ def read_journal(path: Path) -> tuple[Entry, ...]:
             raise BrokenJournalError(f"{path}, line {position}: it does not follow from the line before it")
         last = hashlib.sha256(line.encode()).hexdigest()
         entries.append(Entry(position, str(content.get("kind")), content))
-    del torn
     return tuple(entries)

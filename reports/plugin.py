@@ -11,6 +11,7 @@ from fixtures.run_folder import has_run_folder, refuse_unwritable, run_folder, r
 from fixtures.state import DESIRES, ESTATE, OPTIONS
 from remediation.story import FIX_STORY, PLAN_LINES
 from reports.environment import environment
+from reports.junit import JunitProperties
 from reports.results_file import FILE, results_text
 from reports.summary import Run, Summary, summarise
 from reports.tally import TALLY, Tally
@@ -32,6 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
     plugins.register(tally, "forwarders-tally")
     plugins.register(ending, "forwarders-ending")
     plugins.register(TerminalStory(ending.summary, ending.limits), "forwarders-terminal")
+    if config.getoption("xmlpath", default=None):
+        plugins.register(JunitProperties(), "forwarders-junit")
     if plugins.hasplugin("html"):
         from reports.html import HtmlStory  # noqa: PLC0415 - its hooks exist only beside pytest-html
 

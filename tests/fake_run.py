@@ -61,9 +61,9 @@ def pytest_generate_tests(metafunc):
 def pytest_runtest_makereport(item, call):
     report = yield
     case = getattr(item, "callspec", None) and item.callspec.params.get("case")
-    if case and call.when in {"call", "teardown"}:
+    if case and call.when == "call":
         report.user_properties = case.properties()
-        if report.when == "call" and case.status in {Status.FAILED, Status.BLOCKED}:
+        if case.status in {Status.FAILED, Status.BLOCKED}:
             report.longrepr = case.text()
     return report
 """

@@ -1,5 +1,6 @@
 """What a run was, for a report's foot: versions and what was asked for. Chosen by name, so that no secret slips in."""
 
+import functools
 import platform
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -36,6 +37,7 @@ def _asked(options: Options) -> Mapping[str, str]:
     }
 
 
+@functools.cache  # pytest-html asks for the page's environment at every row, and this reads a file of metadata
 def _version(name: str) -> str | None:
     try:
         return version(name)

@@ -1,6 +1,6 @@
 """What a plan is computed from: one target's facts, what should be true there, and how the run wants to fix."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -8,6 +8,8 @@ from fixtures.code_location import pseudo_of
 from fixtures.desired import Desired
 from fixtures.estate import Estate, Seen, Stack, Target
 from fixtures.intrinsics import Pseudo
+from remediation.prediction import PredictedChange
+from remediation.shape import predicted_shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,8 @@ class Intent:
         rotate: write the release's credentials over the secret that is there.
         test_event: send one to each touched forwarder; `payload` is the user's own event.
         limit: most forwarders that may be touched.
+        approved_shapes: shapes that a person accepted by approving a plan.
+        showing: the plan is only shown: what a person would have to accept stands in it as a step that says so.
         url_suffix: DNS suffix of a region.
         partition: partition of a region.
         today: for the runtime calendar.
@@ -31,6 +35,8 @@ class Intent:
     test_event: bool
     payload: str | None
     limit: int
+    approved_shapes: frozenset[str]
+    showing: bool
     url_suffix: Callable[[str], str]
     partition: Callable[[str], str]
     today: date
@@ -67,10 +73,10 @@ class Context:
         """DNS suffix of the target's region."""
         return self.intent.url_suffix(self.target.region)
 
-    @property
-    def accepted(self) -> frozenset[str]:
-        """Shapes that a person accepted."""
-        return frozenset(self.desired.settings.accept_shapes)
+    def accepted(self, prediction: Sequence[PredictedChange]) -> frozenset[str]:
+        """Shapes that a person accepted, in the settings or by approving a plan."""
+        shown = {predicted_shape(prediction).id} if self.intent.showing else set()
+        return self.intent.approved_shapes | {*self.desired.settings.accept_shapes, *shown}
 
     @property
     def change_set(self) -> str:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from fixtures.aws import CallFailed
 from fixtures.errors import SuiteError
 from fixtures.estate import Target
+from remediation.lock import TargetLocks
 from remediation.plan import Blocked, Plan, TargetPlan
 from remediation.progress import Progress
 from remediation.step import Interrupted, Step, StepBlocked, StepFailed
@@ -72,38 +73,48 @@ class Outcome:
         return tuple(found)
 
 
-def apply(plan: Plan, writer_for: Callable[[Target], Writer], progress: Progress, stop: threading.Event) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """What every lane needs: how to write, who watches, how to stop, and the targets' locks."""
+
+    writer_for: Callable[[Target], Writer]
+    progress: Progress
+    stop: threading.Event
+    locks: TargetLocks
+
+
+def apply(plan: Plan, lanes: Lanes) -> Outcome:
     """Run every step of the plan.
 
-    Ctrl-C sets `stop`: each lane finishes or abandons what is in flight, and begins nothing new.
+    Ctrl-C sets `stop`: each lane finishes or abandons what is in flight, and begins nothing new. A second Ctrl-C
+    leaves at once; the journal says where.
     """
-    lanes = [target for target in plan.targets if target.steps]
-    with ThreadPoolExecutor(min(LANES, len(lanes)) or 1, thread_name_prefix="lane") as pool:
-        running = [pool.submit(_run_lane, target, writer_for(target.target), progress, stop) for target in lanes]
+    targets = [target for target in plan.targets if target.steps]
+    with ThreadPoolExecutor(min(LANES, len(targets)) or 1, thread_name_prefix="lane") as pool:
+        running = [pool.submit(_run_lane, target, lanes.writer_for(target.target), lanes) for target in targets]
         try:
-            outcomes = [outcome for lane in running for outcome in lane.result()]
+            return Outcome(tuple(outcome for lane in running for outcome in lane.result()))
         except KeyboardInterrupt:
-            stop.set()
-            progress.say("stopping: what is in flight is finished or abandoned safely ...")
+            lanes.stop.set()
+            lanes.progress.say("stopping: what is in flight is finished or abandoned safely ...")
             raise
-    return Outcome(tuple(outcomes))
 
 
-def _run_lane(plan: TargetPlan, writer: Writer, progress: Progress, stop: threading.Event) -> list[StepOutcome]:
+def _run_lane(plan: TargetPlan, writer: Writer, lanes: Lanes) -> list[StepOutcome]:
     outcomes: list[StepOutcome] = []
     broken: set[str] = set()
     ended = ""
     for step in plan.steps:
-        why = ended or ("the run was stopped" if stop.is_set() else "")
+        why = ended or ("the run was stopped" if lanes.stop.is_set() else "")
         behind = sorted(broken & set(step.forwarders))
         if not why and behind:
             why = f"an earlier step did not succeed for {', '.join(behind)}"
         if why:
             outcomes.append(StepOutcome(step, State.SKIPPED, why))
             continue
-        progress.begin(step)
-        outcome = _run(step, writer)
-        progress.end(outcome)
+        lanes.progress.begin(step)
+        outcome = _run(step, writer, plan, lanes.locks)
+        lanes.progress.end(outcome)
         outcomes.append(outcome)
         if outcome.state is State.FAILED:
             ended = f"{plan.target} was stopped after: {outcome.told}"
@@ -114,8 +125,10 @@ def _run_lane(plan: TargetPlan, writer: Writer, progress: Progress, stop: thread
     return outcomes
 
 
-def _run(step: Step, writer: Writer) -> StepOutcome:
+def _run(step: Step, writer: Writer, plan: TargetPlan, locks: TargetLocks) -> StepOutcome:
     try:
+        if plan.bucket and not step.makes_bucket:
+            locks.take(writer, plan.target, plan.bucket)
         return StepOutcome(step, State.DONE, step.run(writer))
     except StepBlocked as blocked:
         return StepOutcome(step, State.BLOCKED, blocked.reason, blocked.to_do)

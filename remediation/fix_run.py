@@ -1,7 +1,7 @@
 """One run of `--plan` or `--fix`: plan, apply, look again, re-check, until nothing changes."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -12,26 +12,28 @@ from rich.console import Console
 
 from checks.outcome import Status
 from checks.result import Result
-from fixtures.aws import Clients
+from fixtures.aws import Aws, Clients
 from fixtures.entrances import fix_sessions, home_region
 from fixtures.errors import InputError
 from fixtures.estate import Estate, Target
 from fixtures.look import LOOK, look_again
 from fixtures.observe import merged
 from fixtures.run_folder import run_folder, run_id, write_private
-from fixtures.sessions import Sessions
 from fixtures.snapshot import write_snapshot
 from fixtures.state import DESIRES, ESTATE, OPTIONS
+from remediation.approval import held_to, read_approved
 from remediation.consent import alias_of, confirmed
 from remediation.context import Intent
-from remediation.engine import ALL_FIXES, Outcome, State, apply
+from remediation.engine import ALL_FIXES, Lanes, Outcome, State, StepOutcome, apply
 from remediation.held import HeldResults
 from remediation.journal import Journal
+from remediation.lock import TargetLocks
 from remediation.plan import Blocked, Plan
 from remediation.planner import make_plan
 from remediation.preflight import Obstacle, blocked_by
 from remediation.progress import LiveProgress, PlainProgress, Progress
 from remediation.proof import FlowProof, changed_by, prove_all
+from remediation.rings import rings_of
 from remediation.story import FIX_STORY, PLAN_LINES, FixStory
 from remediation.writer import BucketLocks, Limits, Writer
 
@@ -51,7 +53,14 @@ class FixRun:
     proofs: list[FlowProof] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
-    locks: BucketLocks = field(default_factory=BucketLocks)
+    bucket_locks: BucketLocks = field(default_factory=BucketLocks)
+
+    def __post_init__(self) -> None:
+        """Read the approved plan before anything is asked of AWS."""
+        options = self.config.stash[OPTIONS]
+        self.approved = read_approved(options.approved) if options.approved else None
+        self.locks = TargetLocks(run_id(self.config))
+        self._opened: dict[str, Aws] = {}
 
     @property
     def estate(self) -> Estate:
@@ -70,33 +79,73 @@ class FixRun:
         self._keep_plan(self.plan, 1)
 
     def fix(self) -> None:
-        """`--fix`: up to three rounds of plan, apply, look again, re-check."""
+        """`--fix`: up to three rounds of plan, apply in rings, look again, re-check; one under `--approved`."""
         folder = run_folder(self.config)
         write_snapshot(self.estate, folder / "before.json.gz")
         journal = Journal(folder / "journal.jsonl")
         try:
             self._rounds(journal)
         finally:
+            self._give_locks_back(journal)
             journal.close()
             write_snapshot(self.estate, folder / "after.json.gz")
 
     def _rounds(self, journal: Journal) -> None:
         tried: set[str] = set()
-        for number in range(1, ROUNDS + 1):
+        for number in range(1, (1 if self.approved else ROUNDS) + 1):
             failed = {target for outcome in self.outcomes for target in outcome.failed}
             plan = self._planned(number, self._open_results(failed))
-            new = {step.name for step in plan.steps} - tried
+            if self.approved:
+                plan, refused = held_to(plan, self.approved)
+                self.blocked += refused
+            plan = plan.without(tried)
             known = {(refusal.name, refusal.fixes) for refusal in self.blocked}
             self.blocked += [refusal for refusal in plan.blocked if (refusal.name, refusal.fixes) not in known]
-            if number == 1 or new:
+            if number == 1 or plan.steps:
                 self._keep_plan(plan, number)
-            if not new:
+            if not plan.steps or (number == 1 and not self._may_go_on(plan)):
                 return
-            tried |= new
-            if number == 1 and not self._may_go_on(plan):
+            tried |= {step.name for step in plan.steps}
+            if not self._rings(plan, journal):
                 return
-            self._apply(plan, journal)
+
+    def _rings(self, plan: Plan, journal: Journal) -> bool:
+        """Apply ring after ring, each proved before the next; False if one was not."""
+        parts = rings_of(plan, self.config.stash[OPTIONS].rings)
+        for number, part in enumerate(parts, start=1):
+            count = len(part.forwarders)
+            self._say(f"ring {number} of {len(parts)}: {count} forwarders, {len(part.steps)} steps")
+            outcome = self._apply(part, journal)
             self._look_again()
+            unproved = self._unproved(outcome)
+            if unproved:
+                why = f"ring {number} was not proved: {unproved}"
+                left = tuple(StepOutcome(step, State.SKIPPED, why) for rest in parts[number:] for step in rest.steps)
+                self.outcomes.append(Outcome(left))
+                self.notes.append(f"{why}; {len(left)} steps of later rings were not begun")
+                return False
+        return True
+
+    def _unproved(self, outcome: Outcome) -> str:
+        """Why what was written is not proved, empty if it is: a failed step, a finding that stays, no log line."""
+        for failed in outcome.of(State.FAILED):
+            return f"{failed.step.title}: {failed.told}"
+        for proof in self.proofs:
+            if proof.holds is False:
+                return f"{proof.forwarder}: {proof.told}"
+        done = {
+            (str(o.step.target), name, type(o.step).FIX) for o in outcome.of(State.DONE) for name in o.step.forwarders
+        }
+        for result in self.held.results():
+            target = f"{result.account}/{result.region}"
+            if result.status is Status.FAILED and (target, result.forwarder, result.fix) in done:
+                return f"{result.subject} still fails {result.check}: {result.found}"
+        return ""
+
+    def _give_locks_back(self, journal: Journal) -> None:
+        if LOOK in self.config.stash and self.locks.targets:
+            writers = [(target, self._writer(journal, target, lambda _: None)) for target in self.locks.targets]
+            self.notes += self.locks.release(writers)
 
     def _open_results(self, failed: Iterable[Target]) -> list[Result]:
         """Findings that may still be fixed: not where a fix failed, not what was refused while it ran."""
@@ -118,6 +167,8 @@ class FixRun:
             test_event=options.send_test_event,
             payload=_payload(options.test_event),
             limit=options.fix_limit,
+            approved_shapes=self.approved.shapes if self.approved else frozenset(),
+            showing=options.plan,
             url_suffix=clients.url_suffix,
             partition=clients.partition,
             today=self.estate.taken.date(),
@@ -139,9 +190,8 @@ class FixRun:
             self.plan = plan
 
     def _may_go_on(self, plan: Plan) -> bool:
-        sessions = self._fix_sessions()
         home = home_region(self.config.stash[OPTIONS])
-        if confirmed(self.config, plan, lambda account: alias_of(sessions.open(account), home)):
+        if confirmed(self.config, plan, lambda account: alias_of(self._open(account), home)):
             return True
         reason = [Obstacle("the plan was not confirmed", "run again, or pass --yes")]
         for target in plan.targets:
@@ -150,21 +200,14 @@ class FixRun:
         self.notes.append("the plan was not confirmed: nothing was changed")
         return False
 
-    def _apply(self, plan: Plan, journal: Journal) -> None:
-        sessions = self._fix_sessions()
-        limits = Limits(proof=self.config.stash[OPTIONS].proof_timeout.total_seconds())
-        clients = self.config.stash[LOOK].clients
+    def _apply(self, plan: Plan, journal: Journal) -> Outcome:
         journal.write("begin", run=plan.run, steps=[step.name for step in plan.steps])
         with self._progress(plan) as progress:
 
             def writer_for(target: Target) -> Writer:
-                aws = sessions.open(target.account)
-                say = partial(progress.note, target)
-                return Writer(
-                    aws, target.region, journal, self.stop, self.locks, limits, clients.on_aws(target.region), say
-                )
+                return self._writer(journal, target, partial(progress.note, target))
 
-            outcome = apply(plan, writer_for, progress, self.stop)
+            outcome = apply(plan, Lanes(writer_for, progress, self.stop, self.locks))
             self.outcomes.append(outcome)
             self.blocked += outcome.blocked
             changed = changed_by(outcome)
@@ -172,15 +215,27 @@ class FixRun:
                 progress.say(f"waiting for log lines of {sum(len(lane.forwarders) for lane in changed)} forwarders ...")
             self.proofs += prove_all(changed, writer_for, self.estate, self.stop)
         journal.write("end", run=plan.run, steps={o.step.name: str(o.state) for o in outcome.steps})
+        return outcome
+
+    def _writer(self, journal: Journal, target: Target, say: Callable[[str], None]) -> Writer:
+        clients = self.config.stash[LOOK].clients
+        aws = self._open(target.account)
+        limits = Limits(proof=self.config.stash[OPTIONS].proof_timeout.total_seconds())
+        on_aws = clients.on_aws(target.region)
+        return Writer(aws, target.region, journal, self.stop, self.bucket_locks, limits, on_aws, say)
+
+    def _open(self, account: str) -> Aws:
+        """Access for writing, one per account: its role is assumed once and refreshed."""
+        if account not in self._opened:
+            sessions = fix_sessions(self.config.stash[LOOK].clients, self.config.stash[OPTIONS])
+            self._opened[account] = sessions.open(account)
+        return self._opened[account]
 
     def _look_again(self) -> None:
         targets = self.outcomes[-1].touched
         if targets:
             self.config.stash[ESTATE] = merged(self.estate, look_again(self.config, targets))
             self.held.run_again(targets)
-
-    def _fix_sessions(self) -> Sessions:
-        return fix_sessions(self.config.stash[LOOK].clients, self.config.stash[OPTIONS])
 
     def _progress(self, plan: Plan) -> Progress:
         console = Console()

@@ -9,6 +9,7 @@ from fixtures.aws import CallFailed
 from remediation.call import Call
 from remediation.gate import GateVerdict, judge, read_change_set
 from remediation.prediction import PredictedChange
+from remediation.preflight import acceptable_losses
 from remediation.shape import predicted_shape
 from remediation.stack_waits import wait_for_stack, why_stack_failed
 from remediation.step import Interrupted, StepBlocked, StepFailed
@@ -63,6 +64,24 @@ class StackUpdate:
     capabilities: tuple[str, ...]
     prediction: tuple[PredictedChange, ...]
     accepted_shapes: frozenset[str]
+
+    @property
+    def shape(self) -> str:
+        """What kind of update this is predicted to be."""
+        return predicted_shape(self.prediction).id
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """What it removes or replaces, and a person has to accept."""
+        return acceptable_losses(self.prediction)
+
+    def notes(self) -> tuple[str, ...]:
+        """The predicted changes, and what has to be accepted."""
+        told = tuple(f"predicted: {change}" for change in self.prediction)
+        accept = (
+            f"whoever approves this plan accepts shape {self.shape}: it removes or replaces {'; '.join(self.losses)}"
+        )
+        return (*told, accept) if self.losses else told
 
     def calls(self) -> tuple[Call, ...]:
         """Create, execute; or delete where the gate closes."""

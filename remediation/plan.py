@@ -2,8 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pytest
@@ -35,11 +35,15 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True)
 class TargetPlan:
-    """The steps for one target, in order, and what is not touched there."""
+    """The steps for one target, in order, and what is not touched there.
+
+    `bucket` is the artifact bucket, in which the target's lock stands; empty without a release.
+    """
 
     target: Target
     steps: tuple[Step, ...]
     blocked: tuple[Blocked, ...]
+    bucket: str = ""
 
     @property
     def forwarders(self) -> tuple[str, ...]:
@@ -81,6 +85,15 @@ class Plan:
         """The IAM actions that the steps need, sorted."""
         return tuple(sorted({action for step in self.steps for action in type(step).ACTIONS}))
 
+    def only(self, wanted: Callable[[Step], bool]) -> "Plan":
+        """The plan with the wanted steps and nothing else."""
+        targets = (replace(plan, steps=tuple(filter(wanted, plan.steps))) for plan in self.targets)
+        return Plan(self.run, self.made, tuple(targets))
+
+    def without(self, names: Collection[str]) -> "Plan":
+        """The plan without the steps of these names."""
+        return self.only(lambda step: step.name not in names)
+
     def json(self) -> str:
         """The plan for machines: every call with its parameters, secrets masked."""
         content = {
@@ -93,7 +106,7 @@ class Plan:
                 {
                     "account": plan.target.account,
                     "region": plan.target.region,
-                    "steps": [_step(step) for step in plan.steps],
+                    "steps": [_step(step, self.run) for step in plan.steps],
                     "blocked": [
                         {"subject": blocked.subject, "fixes": sorted(blocked.fixes), "reasons": list(blocked.reasons),
                          "to_do": list(blocked.to_do)}
@@ -128,7 +141,8 @@ class Plan:
 PLAN = pytest.StashKey[Plan]()
 
 
-def _step(step: Step) -> dict[str, object]:
+def _step(step: Step, run: str) -> dict[str, object]:
+    accepts = {"accepts": step.accepts} if step.accepts else {}
     return {
         "name": step.name,
         "fix": type(step).FIX,
@@ -136,4 +150,6 @@ def _step(step: Step) -> dict[str, object]:
         "forwarders": list(step.forwarders),
         "calls": [call.shown() for call in step.calls()],
         "notes": list(step.notes()),
+        "fingerprint": step.fingerprint(run),
+        **accepts,
     }

@@ -34,7 +34,7 @@ def plan_forwarder(
     prediction: tuple[PredictedChange, ...] = ()
     if not parameters.problems:
         prediction = predict(old, forwarder.stack.parameters, release.lambda_template, parameters.values, pseudo)
-        found += losses(prediction, context.accepted)
+        found += losses(prediction, context.accepted(prediction))
     secure = _way_back(forwarder, function, old, pseudo, release)
     if isinstance(secure, Obstacle):
         found.append(secure)
@@ -47,7 +47,7 @@ def plan_forwarder(
         parameters=parameters.given,
         capabilities=release.lambda_template.capabilities,
         prediction=prediction,
-        accepted_shapes=context.accepted,
+        accepted_shapes=context.accepted(prediction),
     )
     step = UpdateForwarderStack(
         context.target,

@@ -187,7 +187,7 @@ def _update(context: Context, shared: SharedStack, release: Release, source: Art
         elif parameter.default is None:
             obstacles.append(Obstacle(f"the shared template wants a value for {name}", "update the stack by hand"))
     prediction = predict(old, stack.parameters, release.shared_template, values, context.pseudo(stack))
-    obstacles.extend(losses(prediction, context.accepted))
+    obstacles.extend(losses(prediction, context.accepted(prediction)))
     if obstacles:
         return SharedPlan(None, tuple(obstacles))
     update = StackUpdate(
@@ -197,7 +197,7 @@ def _update(context: Context, shared: SharedStack, release: Release, source: Art
         parameters=tuple(given),
         capabilities=release.shared_template.capabilities,
         prediction=prediction,
-        accepted_shapes=context.accepted,
+        accepted_shapes=context.accepted(prediction),
     )
     before = {"template": old.digest, "parameters": dict(stack.parameters)}
     return SharedPlan(UpdateSharedStack(context.target, stack.name, (), update=update, before=before), ())

@@ -56,7 +56,7 @@ def _plan_target(context: Context) -> TargetPlan:
     merges, more = plan_buckets(context, frozenset(refused))
     steps.extend(merges)
     steps.extend(_test_events(context, {name for step in steps for name in step.forwarders}))
-    return TargetPlan(context.target, tuple(steps), (*blocked, *more))
+    return TargetPlan(context.target, tuple(steps), (*blocked, *more), artifact.bucket)
 
 
 def _without_release(context: Context) -> TargetPlan:

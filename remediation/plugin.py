@@ -26,7 +26,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the two passes only if they were asked for."""
     options = config.stash[OPTIONS]
     if (options.plan or options.fix) and not is_worker(config):
-        config.pluginmanager.register(TwoPasses(config), "forwarders-two-passes")
+        with usage_errors():
+            config.pluginmanager.register(TwoPasses(config), "forwarders-two-passes")
 
 
 class TwoPasses:

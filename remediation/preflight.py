@@ -65,11 +65,7 @@ def obstacles(forwarder: Forwarder, release: Release, today: date) -> Iterator[O
 
 def losses(prediction: Sequence[PredictedChange], accepted: frozenset[str]) -> Iterator[Obstacle]:
     """What the update would lose: hard stops, and what a person may accept by its shape."""
-    to_accept: list[str] = []
-    for change in prediction:
-        lost = change.action == "Remove" or change.replacement == "True"
-        if not lost or change.resource_type in _HARMLESS:
-            continue
+    for change in _lost(prediction):
         if change.resource_type in NEVER_LOST:
             yield Obstacle(
                 f"the update would lose {change.logical_id}: {change}",
@@ -77,14 +73,30 @@ def losses(prediction: Sequence[PredictedChange], accepted: frozenset[str]) -> I
             )
         elif change.resource_type not in CREATE_ONLY:
             yield Obstacle(f"what the update would do is not known: {change}", "update this stack by hand")
-        else:
-            to_accept.append(str(change))
+    to_accept = acceptable_losses(prediction)
     shape = predicted_shape(prediction)
     if to_accept and shape.id not in accepted:
         yield Obstacle(
             f"the update removes or replaces: {'; '.join(to_accept)}",
-            f"look at it; if that is right, add {shape.id!r} to accept_shapes in the settings and run again",
+            f"look at it; if that is right, approve a plan of it (--plan, then --fix --approved=PLAN), or add "
+            f"{shape.id!r} to accept_shapes in the settings",
         )
+
+
+def acceptable_losses(prediction: Sequence[PredictedChange]) -> tuple[str, ...]:
+    """What the update removes or replaces and a person may accept: roles, policies, secrets and their like."""
+    return tuple(
+        str(change)
+        for change in _lost(prediction)
+        if change.resource_type not in NEVER_LOST and change.resource_type in CREATE_ONLY
+    )
+
+
+def _lost(prediction: Sequence[PredictedChange]) -> Iterator[PredictedChange]:
+    for change in prediction:
+        lost = change.action == "Remove" or change.replacement == "True"
+        if lost and change.resource_type not in _HARMLESS:
+            yield change
 
 
 def blocked_by(target: Target, subject: str, fixes: Iterable[str], obstacles: Iterable[Obstacle]) -> Blocked:

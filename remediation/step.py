@@ -1,12 +1,15 @@
 """A migration step: what it will do as data, the permissions it needs, and how it is done and proved."""
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from fixtures.errors import SuiteError
 from fixtures.estate import Target
-from remediation.call import Call
+from remediation.call import Call, shown
 from remediation.writer import Writer
 
 
@@ -39,6 +42,8 @@ class Step(ABC):
 
     ACTIONS: ClassVar[tuple[str, ...]]
     FIX: ClassVar[str]
+    # whether the target's forwarders need it before their own steps
+    shared: ClassVar[bool] = False
 
     target: Target
     subject: str
@@ -52,6 +57,16 @@ class Step(ABC):
     @abstractmethod
     def calls(self) -> tuple[Call, ...]:
         """The writes that are known before anything ran, in order; `run` makes these very objects."""
+
+    @property
+    def makes_bucket(self) -> bool:
+        """Whether it makes the bucket that the target's lock stands in."""
+        return False
+
+    @property
+    def accepts(self) -> str:
+        """The shape that has to be accepted by a person before this step may run; empty for most."""
+        return ""
 
     def notes(self) -> tuple[str, ...]:
         """What cannot be known before an earlier step ran, and what a reader of the plan should know."""
@@ -71,3 +86,15 @@ class Step(ABC):
     def name(self) -> str:
         """`forwarder-stack 111122223333/us-east-1/cloudtrail-prod`."""
         return f"{type(self).FIX} {self.target}{'/' + self.subject if self.subject else ''}"
+
+    def fingerprint(self, run: str) -> str:
+        """What the step will do and the facts it relies on, as 16 hex digits; the same in every run.
+
+        `run` is the id of the run it was planned in, which stands in names and tokens and is left out.
+        """
+        text = json.dumps(shown(self.relies_on()), sort_keys=True).replace(run, "RUN")
+        return hashlib.sha256(f"{self.name} {text}".encode()).hexdigest()[:16]
+
+    def relies_on(self) -> Mapping[str, object]:
+        """Everything that the step was computed from: its own calls, and what a subclass adds."""
+        return {"calls": [call.shown() for call in self.calls()], "notes": self.notes()}

@@ -28,6 +28,7 @@ class PutArtifacts(Step):
         "s3:ListBucket",
     )
     FIX: ClassVar[str] = "artifact"
+    shared: ClassVar[bool] = True
 
     create: bool
     files: Mapping[str, Body]
@@ -37,6 +38,11 @@ class PutArtifacts(Step):
         """What it does, in one line."""
         made = "create bucket" if self.create else "use bucket"
         return f"{made} {self.subject} and upload {', '.join(self.files) or 'nothing'}"
+
+    @property
+    def makes_bucket(self) -> bool:
+        """Whether the bucket is missing."""
+        return self.create
 
     def calls(self) -> tuple[Call, ...]:
         """The writes."""

@@ -46,9 +46,14 @@ class UpdateForwarderStack(Step):
         """Change set and execution."""
         return self.update.calls()
 
+    @property
+    def accepts(self) -> str:
+        """The update's shape, where it removes or replaces something that may be."""
+        return self.update.shape if self.update.losses else ""
+
     def notes(self) -> tuple[str, ...]:
         """The predicted changes."""
-        return tuple(f"predicted: {change}" for change in self.update.prediction)
+        return self.update.notes()
 
     def run(self, writer: Writer) -> str:
         """Update, wait, and read the function: a green stack alone proves nothing."""
@@ -74,6 +79,11 @@ class UpdateForwarderStack(Step):
             done = "CloudFormation says UPDATE_COMPLETE" if changed else "CloudFormation has nothing to change"
             raise StepFailed(f"{done}, but of function {function.name} {'; '.join(wrong)}")
         return f"{function.name} runs {function.runtime} with the release's package"
+
+    def relies_on(self) -> Mapping[str, object]:
+        """The calls, what they replace, and the state of the stack."""
+        return {**super().relies_on(), "before": self.before, "status": self.status, "changed": self.changed,
+                "code": self.code_sha256}  # fmt: skip
 
     def _refuse_if_moved(self, writer: Writer) -> None:
         answer = writer.read("cloudformation", "DescribeStacks", StackName=self.subject)

@@ -23,6 +23,7 @@ class CreateSharedStack(Step):
         "cloudformation:DescribeStackEvents",
     )
     FIX: ClassVar[str] = "shared-stack"
+    shared: ClassVar[bool] = True
 
     template: TemplateSource
     parameters: tuple[Mapping[str, object], ...]
@@ -72,6 +73,7 @@ class UpdateSharedStack(Step):
 
     ACTIONS: ClassVar[tuple[str, ...]] = gated_update.ACTIONS
     FIX: ClassVar[str] = "shared-stack"
+    shared: ClassVar[bool] = True
 
     update: StackUpdate
     before: Mapping[str, object]
@@ -85,9 +87,14 @@ class UpdateSharedStack(Step):
         """Change set and execution."""
         return self.update.calls()
 
+    @property
+    def accepts(self) -> str:
+        """The update's shape, where it removes or replaces something that may be."""
+        return self.update.shape if self.update.losses else ""
+
     def notes(self) -> tuple[str, ...]:
         """The predicted changes."""
-        return tuple(f"predicted: {change}" for change in self.update.prediction)
+        return self.update.notes()
 
     def run(self, writer: Writer) -> str:
         """Update it and read it back."""
@@ -96,3 +103,7 @@ class UpdateSharedStack(Step):
         status = text(items(answer, "Stacks", required=True)[0], "StackStatus")
         writer.verified(self.name, stack=self.subject, status=status, changed=changed)
         return f"shared stack {self.subject} is {status}" + ("" if changed else " and had nothing to change")
+
+    def relies_on(self) -> Mapping[str, object]:
+        """The calls, and what the update replaces."""
+        return {**super().relies_on(), "before": self.before}

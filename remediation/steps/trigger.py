@@ -108,6 +108,10 @@ class MergeNotification(Step):
         told = f"; others changed the document meanwhile: {'; '.join(differences)}" if differences else ""
         return f"bucket {self.subject} calls {', '.join(rule.arn for rule in self.merge.add) or 'as before'}{told}"
 
+    def relies_on(self) -> Mapping[str, object]:
+        """The calls, and the whole document that was looked at."""
+        return {**super().relies_on(), "document": self.seen.document}
+
     def _grant(self, writer: Writer, grant: Grant) -> None:
         try:
             writer.write(self.name, grant.call())

@@ -2,14 +2,18 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from fixtures.aws import iam_action
 from fixtures.errors import SuiteError
 from fixtures.secret import Secret
+
+_PIECE: Final = 12  # characters of a secret that are too many to be shown
+_TOO_SHORT: Final = 3  # characters that stand in any text
+_UNSAID: Final = "(what AWS said is not shown: it holds a piece of a secret)"
 
 Shown: TypeAlias = "str | int | float | bool | list[Shown] | dict[str, Shown] | None"
 
@@ -117,6 +121,28 @@ def revealed(found: object) -> object:
             return [revealed(entry) for entry in found]
         case _:
             return found
+
+
+def without_secrets(text: str, found: object) -> str:
+    """`text`, unless it holds a piece of a secret that parameters hold: an odd engine may quote what it was sent."""
+    return _UNSAID if any(_quotes(text, secret.reveal()) for secret in _secrets(found)) else text
+
+
+def _secrets(found: object) -> Iterator[Secret]:
+    match found:
+        case Secret():
+            yield found
+        case Mapping():
+            yield from (secret for entry in found.values() for secret in _secrets(entry))
+        case list() | tuple():
+            yield from (secret for entry in found for secret in _secrets(entry))
+
+
+def _quotes(text: str, secret: str) -> bool:
+    """Whether any dozen characters of the secret stand in the text, which may have been cut and squeezed."""
+    squeezed = " ".join(secret.split())
+    pieces = range(max(1, len(squeezed) - _PIECE + 1))
+    return len(squeezed) > _TOO_SHORT and any(squeezed[start : start + _PIECE] in text for start in pieces)
 
 
 def s3_checksum(sha256_hex: str) -> str:

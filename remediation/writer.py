@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fixtures.answers import Answer, optional_part, optional_text
 from fixtures.aws import Aws, CallFailed
 from fixtures.patience import Wait
-from remediation.call import Call, revealed, shown
+from remediation.call import Call, revealed, shown, without_secrets
 from remediation.journal import Journal
 
 
@@ -36,11 +36,19 @@ class BucketLocks:
             return self._locks.setdefault(bucket, threading.Lock())
 
 
+@dataclass
+class Trail:
+    """What was changed so far in AWS, or may have been; a step's own while that step runs."""
+
+    changes: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Writer:
     """One target's access for writing.
 
-    `on_aws` is false at an endpoint of one's own (an emulator). `say` tells people what is going on.
+    `on_aws` is false at an endpoint of one's own (an emulator). `say` tells people what is going on. `trail` tells
+    whether anything was changed.
     """
 
     aws: Aws = field(repr=False)
@@ -51,6 +59,7 @@ class Writer:
     limits: Limits
     on_aws: bool
     say: Callable[[str], None]
+    trail: Trail = field(default_factory=Trail)
 
     @property
     def account(self) -> str:
@@ -65,27 +74,38 @@ class Writer:
         """
         return self.aws.call(self.region, service, operation, **parameters)
 
-    def write(self, step: str, call: Call, *, before: object = None, region: str | None = None) -> Answer:
-        """Make one call that changes something. `before` is what it replaces, for a rollback.
+    def write(
+        self, step: str, call: Call, *, before: object = None, region: str | None = None, lasting: bool = True
+    ) -> Answer:
+        """Make one call that changes something.
+
+        Args:
+            step: name of the step.
+            call: what is sent; secrets and files are filled in here.
+            before: what it replaces, for a rollback.
+            region: where, if not in the writer's region.
+            lasting: false for what leaves nothing behind (a change set that is deleted again).
 
         Raises:
-            CallFailed: as `Aws.call`; the failure is in the journal.
+            CallFailed: as `Aws.call`; the failure is in the journal, without the secrets that were sent.
+            SuiteError: a file is not any more what was planned; nothing was sent.
+            JournalError: the journal cannot be written; nothing was sent, unless the answer is what is missing in it.
         """
         where = {"account": self.account, "region": region or self.region, "step": step}
+        parameters = {name: revealed(found) for name, found in call.parameters.items()}
         intent = self.journal.write("intent", **where, call=call.shown(), before=shown(before))
         try:
-            answer = self.aws.call(
-                region or self.region,
-                call.service,
-                call.operation,
-                **{name: revealed(found) for name, found in call.parameters.items()},
-            )
+            answer = self.aws.call(region or self.region, call.service, call.operation, **parameters)
         except CallFailed as failure:
+            failure.reason = without_secrets(failure.reason, call.parameters)
+            if lasting and not failure.refused:
+                self.trail.changes += 1
             self.journal.write(
                 "failure", **where, intent=intent, cause=str(failure.cause), code=failure.code, reason=failure.reason,
-                request_id=failure.request_id,
+                request_id=failure.request_id, refused=failure.refused,
             )  # fmt: skip
             raise
+        self.trail.changes += lasting
         self.journal.write("result", **where, intent=intent, request_id=_request_id(answer))
         return answer
 

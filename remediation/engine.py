@@ -1,20 +1,20 @@
 """Applies a plan: in order within a target, concurrently across targets, and stops a target at its first failure."""
 
+import contextlib
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from fixtures.aws import CallFailed
 from fixtures.errors import SuiteError
 from fixtures.estate import Target
 from remediation.lock import TargetLocks
 from remediation.plan import Blocked, Plan, TargetPlan
 from remediation.progress import Progress
 from remediation.step import Interrupted, Step, StepBlocked, StepFailed
-from remediation.writer import Writer
+from remediation.writer import Trail, Writer
 
 LANES = 16
 ALL_FIXES = frozenset({"artifact", "shared-stack", "forwarder-stack", "trigger", "stale-rules", "duplicates"})
@@ -62,15 +62,7 @@ class Outcome:
     @property
     def blocked(self) -> tuple[Blocked, ...]:
         """What refused while it ran, before it changed anything."""
-        found = []
-        for outcome in self.of(State.BLOCKED):
-            step = outcome.step
-            to_do = (outcome.to_do,) if outcome.to_do else ()
-            fixes = frozenset({type(step).FIX, "forwarder-stack", "trigger"} if step.forwarders else ALL_FIXES)
-            found += [
-                Blocked(step.target, subject, fixes, (outcome.told,), to_do) for subject in step.forwarders or ("",)
-            ]
-        return tuple(found)
+        return tuple(refusal for outcome in self.of(State.BLOCKED) for refusal in _refusals(outcome))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,40 +94,66 @@ def apply(plan: Plan, lanes: Lanes) -> Outcome:
 
 def _run_lane(plan: TargetPlan, writer: Writer, lanes: Lanes) -> list[StepOutcome]:
     outcomes: list[StepOutcome] = []
-    broken: set[str] = set()
-    ended = ""
-    for step in plan.steps:
-        why = ended or ("the run was stopped" if lanes.stop.is_set() else "")
-        behind = sorted(broken & set(step.forwarders))
-        if not why and behind:
-            why = f"an earlier step did not succeed for {', '.join(behind)}"
-        if why:
-            outcomes.append(StepOutcome(step, State.SKIPPED, why))
+    refused: dict[str, str] = {}
+    ended: tuple[State, str] | None = None
+    for planned in plan.steps:
+        if ended is None and lanes.stop.is_set():
+            ended = (State.SKIPPED, "the run was stopped")
+        if ended is not None:
+            outcomes.append(StepOutcome(planned, *ended))
+            continue
+        behind = sorted(refused.keys() & set(planned.forwarders))
+        step = planned.without(behind) if behind else planned
+        if behind:
+            outcomes.append(StepOutcome(planned.only(behind), State.BLOCKED, refused[behind[0]]))
+        if step is None:
             continue
         lanes.progress.begin(step)
         outcome = _run(step, writer, plan, lanes.locks)
         lanes.progress.end(outcome)
         outcomes.append(outcome)
         if outcome.state is State.FAILED:
-            ended = f"{plan.target} was stopped after: {outcome.told}"
-        elif outcome.state is not State.DONE:
-            broken |= set(step.forwarders)
-            if not step.forwarders:
-                ended = f"{step.title}: {outcome.told}"
+            ended = (State.SKIPPED, f"{plan.target} was stopped after: {outcome.told}")
+        elif outcome.state is State.BLOCKED and step.shared:
+            ended = (State.BLOCKED, f"{step.title}: {outcome.told}")
+        elif outcome.state is State.BLOCKED:
+            refused |= dict.fromkeys(step.forwarders, f"{step.title}: {outcome.told}")
     return outcomes
 
 
 def _run(step: Step, writer: Writer, plan: TargetPlan, locks: TargetLocks) -> StepOutcome:
+    """Run one step and say how it ended; what it changed decides, whatever it raised.
+
+    A refusal is BLOCKED only if nothing was written: who reads BLOCKED may rely on that.
+    """
+    own = replace(writer, trail=Trail())
     try:
         if plan.bucket and not step.makes_bucket:
             locks.take(writer, plan.target, plan.bucket)
-        return StepOutcome(step, State.DONE, step.run(writer))
-    except StepBlocked as blocked:
-        return StepOutcome(step, State.BLOCKED, blocked.reason, blocked.to_do)
+        return StepOutcome(step, State.DONE, step.run(own))
     except Interrupted as stopped:
-        return StepOutcome(step, State.SKIPPED, str(stopped))
-    except (StepFailed, CallFailed, SuiteError) as failure:
+        return StepOutcome(step, State.FAILED if own.trail.changes else State.SKIPPED, str(stopped))
+    except StepFailed as failure:
         return StepOutcome(step, State.FAILED, str(failure))
+    except SuiteError as refusal:
+        to_do = refusal.to_do if isinstance(refusal, StepBlocked) else "mend that, then run again"
+        if own.trail.changes:
+            return StepOutcome(step, State.FAILED, f"{refusal}; {to_do}" if to_do else str(refusal))
+        return StepOutcome(step, State.BLOCKED, str(refusal), to_do)
     except Exception as error:  # noqa: BLE001 - other lanes must go on; told as what it is, with its trace kept
-        writer.journal.write("error", step=step.name, trace=traceback.format_exc())
+        with contextlib.suppress(SuiteError):  # without a journal it is told all the same
+            writer.journal.write("error", step=step.name, trace=traceback.format_exc())
         return StepOutcome(step, State.FAILED, f"internal error: {type(error).__name__}: {error} (see the journal)")
+
+
+def _refusals(outcome: StepOutcome) -> Iterator[Blocked]:
+    """Whom a refused step leaves as they are, and which of their findings it would have cleared."""
+    step = outcome.step
+    subjects = {name: frozenset({type(step).FIX}) for name in step.forwarders}
+    if step.shared:
+        subjects[""] = ALL_FIXES
+    elif step.subject not in subjects:
+        subjects[step.subject] = ALL_FIXES  # a bucket, of which findings of its own may speak
+    to_do = (outcome.to_do,) if outcome.to_do else ()
+    for subject, fixes in subjects.items():
+        yield Blocked(step.target, subject, fixes, (outcome.told,), to_do)

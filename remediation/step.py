@@ -3,8 +3,8 @@
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from fixtures.errors import SuiteError
@@ -63,6 +63,15 @@ class Step(ABC):
         """Whether it makes the bucket that the target's lock stands in."""
         return False
 
+    def without(self, names: Collection[str]) -> "Step | None":
+        """The step for everybody but these forwarders; None where nothing is left to do."""
+        left = tuple(name for name in self.forwarders if name not in names)
+        return self.only(left) if left else None
+
+    def only(self, names: Collection[str]) -> "Step":
+        """The step for these of its forwarders. A subclass that does something for each leaves the others' out."""
+        return replace(self, forwarders=tuple(name for name in self.forwarders if name in names))
+
     @property
     def accepts(self) -> str:
         """The shape that has to be accepted by a person before this step may run; empty for most."""
@@ -77,8 +86,9 @@ class Step(ABC):
         """Do it, read it back, and say in one line what was proved.
 
         Raises:
-            StepBlocked: nothing was changed.
-            StepFailed: something was changed and is not as intended.
+            StepBlocked: it cannot be done. Whether something was changed by then, the writer's trail knows.
+            StepFailed: something is not as intended.
+            Interrupted: the run is being stopped.
             CallFailed: AWS refused.
         """
 

@@ -1,6 +1,7 @@
-"""The catalogue: every check with its metadata, filled as the check modules are imported."""
+"""The catalogue: every check of the suite with its metadata, read from the check modules."""
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -64,9 +65,6 @@ class Check:
     target_applies: TargetApplies | None = None
 
 
-CATALOGUE: dict[str, Check] = {}
-
-
 def check(  # noqa: PLR0913 - one keyword for each column of the catalogue
     id: str,  # noqa: A002 - the field's word
     *,
@@ -79,7 +77,7 @@ def check(  # noqa: PLR0913 - one keyword for each column of the catalogue
     applies: Applies | None = None,
     target_applies: TargetApplies | None = None,
 ) -> Callable[[F], F]:
-    """Mark a pytest function as a check and enter it in the catalogue.
+    """Mark a pytest function as a check.
 
     Args:
         id: stable name in kebab case.
@@ -114,7 +112,6 @@ def check(  # noqa: PLR0913 - one keyword for each column of the catalogue
             applies=applies,
             target_applies=target_applies,
         )
-        CATALOGUE[id] = meta
         marked: F = pytest.mark.check(meta)(function)
         return marked
 
@@ -122,11 +119,33 @@ def check(  # noqa: PLR0913 - one keyword for each column of the catalogue
 
 
 def load_catalogue() -> Mapping[str, Check]:
-    """Import every check module of the suite and return the catalogue, by id."""
-    for module in sorted(found.name for found in pkgutil.iter_modules(checks.__path__)):
-        if module.startswith("test_"):
-            importlib.import_module(f"checks.{module}")
-    return dict(sorted(CATALOGUE.items()))
+    """The metadata of the suite's own checks, by id; a user's are known once pytest has collected them."""
+    return {name: metadata_of(function) for name, function in check_functions().items()}
+
+
+def check_functions() -> Mapping[str, Callable[..., None]]:
+    """The functions of the suite's own checks, by id.
+
+    Raises:
+        ValueError: two of them have the same id.
+    """
+    found: dict[str, Callable[..., None]] = {}
+    for module in pkgutil.iter_modules(checks.__path__):
+        if not module.name.startswith("test_"):
+            continue
+        for function in vars(importlib.import_module(f"checks.{module.name}")).values():
+            if inspect.isfunction(function) and hasattr(function, "pytestmark"):
+                name = metadata_of(function).id
+                if found.setdefault(name, function) is not function:
+                    raise ValueError(f"two checks are called {name}")
+    return dict(sorted(found.items()))
+
+
+def metadata_of(function: Callable[..., None]) -> Check:
+    """The metadata in a check function's marker."""
+    marks: list[pytest.Mark] = function.pytestmark  # type: ignore[attr-defined]
+    meta: Check = next(mark.args[0] for mark in marks if mark.name == "check")
+    return meta
 
 
 def check_of(item: pytest.Item) -> Check | None:

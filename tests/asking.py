@@ -1,28 +1,16 @@
 """Asks a check about hand-made facts, without a pytest run, and tells the answer as one line."""
 
-import importlib
 import inspect
-import pkgutil
 from collections.abc import Callable, Mapping
 
-import pytest
-
-import checks
 from checks.outcome import CannotTell, Finding, NoEvidence
-from checks.registry import Check
+from checks.registry import metadata_of
 from fixtures.desired import Desired
 from fixtures.estate import Estate, Target
 from tests.estates import HERE, a_desired
 
 NOT_ASKED = "NOT ASKED"
 PASSED = "PASSED"
-
-
-def meta_of(check: Callable[..., None]) -> Check:
-    """The metadata in a check's marker."""
-    marks: list[pytest.Mark] = check.pytestmark  # type: ignore[attr-defined]
-    meta: Check = next(mark.args[0] for mark in marks if mark.name == "check")
-    return meta
 
 
 def told(
@@ -40,7 +28,7 @@ def told(
     is. `remedies` adds what a person can do about a finding. `NOT ASKED` where the suite would not ask it. A bug in the
     check is raised.
     """
-    meta = meta_of(check)
+    meta = metadata_of(check)
     wanted = desired or a_desired()
     forwarders = {forwarder.name: forwarder for forwarder in estate.forwarders}
     forwarder = forwarders[of] if isinstance(of, str) and of in forwarders else next(iter(estate.forwarders), None)
@@ -74,17 +62,3 @@ def told(
     except CannotTell as answer:
         return f"UNKNOWN: {answer.msg}"
     return f"{PASSED} ({'; '.join(notes)})" if notes else PASSED
-
-
-def every_check() -> Mapping[str, Callable[..., None]]:
-    """The functions of the suite's checks by id, as the modules hold them."""
-    found: dict[str, Callable[..., None]] = {}
-    for module in sorted(module.name for module in pkgutil.iter_modules(checks.__path__)):
-        if module.startswith("test_"):
-            functions = vars(importlib.import_module(f"checks.{module}")).values()
-            found |= {
-                meta_of(function).id: function
-                for function in functions
-                if inspect.isfunction(function) and hasattr(function, "pytestmark")
-            }
-    return dict(sorted(found.items()))

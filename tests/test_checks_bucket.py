@@ -2,9 +2,10 @@ from collections.abc import Iterable
 
 import pytest
 
+from checks.registry import check_functions
 from fixtures.estate import Estate, Forwarder, Rule, Target, Topic
 from fixtures.fact import Absent, Fact, Unreadable
-from tests.asking import PASSED, every_check, told
+from tests.asking import PASSED, told
 from tests.estates import (
     HERE,
     OTHER_ACCOUNT,
@@ -20,7 +21,7 @@ from tests.estates import (
     denied,
 )
 
-CHECKS = every_check()
+CHECKS = check_functions()
 sound, single, no_loop = (CHECKS[name] for name in ("bucket-stale-rules", "bucket-single-delivery", "bucket-no-loop"))
 BUCKET = "share"
 TOPIC = an_arn("sns", "logs")

@@ -2,9 +2,10 @@ from dataclasses import replace
 
 import pytest
 
+from checks.registry import check_functions
 from fixtures.estate import Estate, Function, Invocation, LogFlow, Metrics
 from fixtures.fact import Absent, Fact
-from tests.asking import PASSED, every_check, told
+from tests.asking import PASSED, told
 from tests.estates import (
     CODE_SHA256,
     LEGACY_SHA256,
@@ -18,7 +19,7 @@ from tests.estates import (
     denied,
 )
 
-CHECKS = every_check()
+CHECKS = check_functions()
 GONE = Absent("function x")
 NO_FUNCTION = "FAILED: expected a function; found function x does not exist"
 HIDDEN = denied("lambda:GetFunction")

@@ -3,10 +3,11 @@ from collections.abc import Mapping
 
 import pytest
 
+from checks.registry import check_functions
 from fixtures.estate import Encryption, Estate, KeyPolicy, Target
 from fixtures.fact import Absent, Fact
 from fixtures.readers.keys import parse_key_policy
-from tests.asking import NOT_ASKED, PASSED, every_check, told
+from tests.asking import NOT_ASKED, PASSED, told
 from tests.estates import (
     ACCOUNT,
     HERE,
@@ -22,7 +23,7 @@ from tests.estates import (
     denied,
 )
 
-CHECKS = every_check()
+CHECKS = check_functions()
 decrypt, named = CHECKS["keys-decrypt"], CHECKS["keys-named"]
 KEY, OTHER_KEY = an_arn("kms", "key/0a1b"), an_arn("kms", "key/9f9f")
 PARAMETER = "NotificationBucketCustomerManagedKMSarn"

@@ -4,15 +4,16 @@ from datetime import UTC, datetime
 
 import pytest
 
+from checks.registry import check_functions
 from fixtures.calendar import load_calendar
 from fixtures.lint import CannotLint, Linted, LintFinding, Verdict
 from fixtures.release import Release
 from fixtures.secret import Secret
 from fixtures.template import Template
-from tests.asking import PASSED, every_check, told
+from tests.asking import PASSED, told
 from tests.estates import NOW, a_desired, a_release, an_estate
 
-CHECKS = every_check()
+CHECKS = check_functions()
 CANARY = "CANARY-VALUE-THAT-NOBODY-MAY-SEE"
 
 

@@ -2,15 +2,16 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from checks.registry import check_functions
 from fixtures.calendar import Calendar, Lifecycle, load_calendar
 from fixtures.desired import Desired
 from fixtures.estate import Estate
 from fixtures.fact import Absent
 from fixtures.settings import Settings
-from tests.asking import PASSED, every_check, told
+from tests.asking import PASSED, told
 from tests.estates import NOW, a_desired, a_forwarder, a_function, a_legacy_forwarder, an_estate, denied
 
-CHECKS = every_check()
+CHECKS = check_functions()
 custom, supported = CHECKS["runtime-custom"], CHECKS["runtime-supported"]
 HIDDEN = denied("lambda:ListFunctions")
 BLOCK = date(2027, 3, 3)  # of go1.x and provided.al2, in the calendar that ships and in cfn-lint 1.58

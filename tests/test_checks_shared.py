@@ -2,10 +2,11 @@ from dataclasses import replace
 
 import pytest
 
+from checks.registry import check_functions
 from fixtures.desired import Desired
 from fixtures.estate import ArtifactBucket, Estate, SecretFacts, SharedStack, StoredObject
 from fixtures.fact import NOT_READ, Absent, Fact
-from tests.asking import NOT_ASKED, PASSED, every_check, told
+from tests.asking import NOT_ASKED, PASSED, told
 from tests.estates import (
     CODE_SHA256,
     HERE,
@@ -22,7 +23,7 @@ from tests.estates import (
     denied,
 )
 
-CHECKS = every_check()
+CHECKS = check_functions()
 ARN = an_arn("secretsmanager", "secret:TaegisCredentials-a1b2c3")
 NO_STACKS, NO_SECRET = denied("cloudformation:DescribeStacks"), denied("secretsmanager:DescribeSecret")
 NO_VALUE = denied("secretsmanager:GetSecretValue")

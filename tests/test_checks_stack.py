@@ -3,12 +3,13 @@ from dataclasses import replace
 
 import pytest
 
+from checks.registry import check_functions
 from checks.stack_states import HEALTHY
 from fixtures.desired import Desired
 from fixtures.estate import Drift, Estate
 from fixtures.fact import NOT_READ, Absent, Fact
 from fixtures.settings import ForwarderSettings, Settings
-from tests.asking import NOT_ASKED, PASSED, every_check, told
+from tests.asking import NOT_ASKED, PASSED, told
 from tests.estates import (
     a_desired,
     a_forwarder,
@@ -21,7 +22,7 @@ from tests.estates import (
     denied,
 )
 
-CHECKS = every_check()
+CHECKS = check_functions()
 NO_TEMPLATE = denied("cloudformation:GetTemplate")
 STATES = {
     "CREATE_COMPLETE": "",

@@ -1,8 +1,9 @@
 import pytest
 
+from checks.registry import check_functions
 from fixtures.estate import Estate, Target
 from fixtures.fact import Absent
-from tests.asking import NOT_ASKED, PASSED, every_check, told
+from tests.asking import NOT_ASKED, PASSED, told
 from tests.estates import (
     ACCOUNT,
     HERE,
@@ -15,7 +16,7 @@ from tests.estates import (
     denied,
 )
 
-CHECKS = every_check()
+CHECKS = check_functions()
 NO_ROLE, NO_STACKS = denied("sts:AssumeRole"), denied("cloudformation:DescribeStacks")
 NO_FUNCTIONS = denied("lambda:ListFunctions")
 ENTER = f"FAILED: expected to enter account {ACCOUNT}; found "

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from checks.registry import check_functions
 from fixtures.answers import Malformed
 from fixtures.estate import Estate, Rule, Statement, Topic
 from fixtures.fact import Absent, Fact
 from fixtures.readers.functions import parse_policy
-from tests.asking import NOT_ASKED, PASSED, every_check, told
+from tests.asking import NOT_ASKED, PASSED, told
 from tests.estates import (
     OTHER_ACCOUNT,
     a_bucket,
@@ -22,7 +23,7 @@ from tests.estates import (
     denied,
 )
 
-CHECKS = every_check()
+CHECKS = check_functions()
 wired, permitted = CHECKS["trigger-wired"], CHECKS["trigger-permission"]
 names_account, in_region = CHECKS["trigger-source-account"], CHECKS["trigger-region"]
 BUCKET = "cloudtrail-prod-logs"

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from checks.registry import check_functions, metadata_of
 from fixtures.estate import Estate, KeyPolicy, SecretFacts, Seen, Topic
 from fixtures.fact import NOT_READ, Unreadable
-from tests.asking import NOT_ASKED, PASSED, every_check, meta_of, told
+from tests.asking import NOT_ASKED, PASSED, told
 from tests.estates import (
     HERE,
     a_bucket,
@@ -27,7 +28,7 @@ from tests.estates import (
 KEY = an_arn("kms", "key/0a1b")
 TOPIC = an_arn("sns", "logs")
 BUCKET = "cloudtrail-prod-logs"
-CHECKS = every_check()
+CHECKS = check_functions()
 # Facts that nobody asked AWS for, so that there is nothing to judge.
 OPTIONAL = {("artifact-apart", "artifact"), ("artifact-private", "artifact"), ("live-as-declared", "drift")}
 # Where another state of a check than UNKNOWN is right, and why.
@@ -47,7 +48,7 @@ OTHERWISE = {
     ("target-reached", "stacks"): "as for functions",
     ("trigger-region", "policy"): "only says whether S3 calls the forwarder at all",
 }
-STATES = sorted((name, fact) for name, check in CHECKS.items() for fact in meta_of(check).facts)
+STATES = sorted((name, fact) for name, check in CHECKS.items() for fact in metadata_of(check).facts)
 
 
 def plain() -> Estate:

@@ -1,7 +1,6 @@
 """One run of `--plan` or `--fix`: plan, apply, look again, re-check, until nothing changes."""
 
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -12,8 +11,6 @@ from rich.console import Console
 
 from checks.outcome import Status
 from checks.result import Result
-from fixtures.aws import Aws, Clients
-from fixtures.entrances import fix_sessions, home_region
 from fixtures.errors import InputError
 from fixtures.estate import Estate, Target
 from fixtures.look import LOOK, look_again
@@ -21,12 +18,13 @@ from fixtures.observe import merged
 from fixtures.run_folder import run_folder, run_id, write_private
 from fixtures.snapshot import write_snapshot
 from fixtures.state import DESIRES, ESTATE, OPTIONS
+from remediation.access import Access
 from remediation.approval import held_to, read_approved
-from remediation.consent import alias_of, confirmed
+from remediation.consent import confirmed
 from remediation.context import Intent
 from remediation.engine import ALL_FIXES, Lanes, Outcome, State, StepOutcome, apply
 from remediation.held import HeldResults
-from remediation.journal import Journal
+from remediation.journal import Journal, read_journal
 from remediation.lock import TargetLocks
 from remediation.plan import Blocked, Plan
 from remediation.planner import make_plan
@@ -34,10 +32,14 @@ from remediation.preflight import Obstacle, blocked_by
 from remediation.progress import LiveProgress, PlainProgress, Progress
 from remediation.proof import FlowProof, changed_by, prove_all
 from remediation.rings import rings_of
+from remediation.run_record import write_record
+from remediation.settle import settle
 from remediation.story import FIX_STORY, PLAN_LINES, FixStory
-from remediation.writer import BucketLocks, Limits, Writer
+from remediation.writer import Writer
 
 ROUNDS = 3
+BEFORE = "before.json.gz"
+JOURNAL = "journal.jsonl"
 _LINES = 400  # of a plan in the terminal; the whole stands in the run's folder
 
 
@@ -52,15 +54,13 @@ class FixRun:
     outcomes: list[Outcome] = field(default_factory=list)
     proofs: list[FlowProof] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    stop: threading.Event = field(default_factory=threading.Event)
-    bucket_locks: BucketLocks = field(default_factory=BucketLocks)
 
     def __post_init__(self) -> None:
         """Read the approved plan before anything is asked of AWS."""
         options = self.config.stash[OPTIONS]
         self.approved = read_approved(options.approved) if options.approved else None
         self.locks = TargetLocks(run_id(self.config))
-        self._opened: dict[str, Aws] = {}
+        self.access = Access(self.config)
 
     @property
     def estate(self) -> Estate:
@@ -81,14 +81,35 @@ class FixRun:
     def fix(self) -> None:
         """`--fix`: up to three rounds of plan, apply in rings, look again, re-check; one under `--approved`."""
         folder = run_folder(self.config)
-        write_snapshot(self.estate, folder / "before.json.gz")
-        journal = Journal(folder / "journal.jsonl")
+        options = self.config.stash[OPTIONS]
+        if options.resume:
+            journal = Journal(folder / JOURNAL, take_up=True)
+        else:
+            write_record(options, folder)
+            write_snapshot(self.estate, folder / BEFORE)
+            journal = Journal(folder / JOURNAL)
         try:
+            if options.resume:
+                self._settle(journal)
             self._rounds(journal)
         finally:
             self._give_locks_back(journal)
             journal.close()
             write_snapshot(self.estate, folder / "after.json.gz")
+
+    def roll_back(self, earlier: Path) -> None:
+        """`--rollback`: undo an earlier run in reverse order, as far as that is possible."""
+        roll_back(self, earlier)
+
+    def _settle(self, journal: Journal) -> None:
+        """Before a stopped run goes on: what it left in flight is waited for or taken back, and looked at again."""
+        entries = read_journal(journal.path)
+        journal.write("resume", run=run_id(self.config))
+        targets = settle(
+            entries, lambda target: self.access.writer(journal, target, lambda text: self._say(f"  {text}"))
+        )
+        known = {seen.target for seen in self.estate.targets}
+        self._look_again(targets & known)
 
     def _rounds(self, journal: Journal) -> None:
         tried: set[str] = set()
@@ -116,7 +137,7 @@ class FixRun:
             count = len(part.forwarders)
             self._say(f"ring {number} of {len(parts)}: {count} forwarders, {len(part.steps)} steps")
             outcome = self._apply(part, journal)
-            self._look_again()
+            self._look_again(outcome.touched)
             unproved = self._unproved(outcome)
             if unproved:
                 why = f"ring {number} was not proved: {unproved}"
@@ -144,7 +165,7 @@ class FixRun:
 
     def _give_locks_back(self, journal: Journal) -> None:
         if LOOK in self.config.stash and self.locks.targets:
-            writers = [(target, self._writer(journal, target, lambda _: None)) for target in self.locks.targets]
+            writers = [(target, self.access.writer(journal, target, lambda _: None)) for target in self.locks.targets]
             self.notes += self.locks.release(writers)
 
     def _open_results(self, failed: Iterable[Target]) -> list[Result]:
@@ -159,7 +180,7 @@ class FixRun:
 
     def _planned(self, number: int, results: Iterable[Result]) -> Plan:
         options = self.config.stash[OPTIONS]
-        clients = self.config.stash[LOOK].clients if LOOK in self.config.stash else Clients()
+        clients = self.access.clients
         intent = Intent(
             run=run_id(self.config) + (f"-{number}" if number > 1 else ""),
             allow=options.allow,
@@ -190,8 +211,7 @@ class FixRun:
             self.plan = plan
 
     def _may_go_on(self, plan: Plan) -> bool:
-        home = home_region(self.config.stash[OPTIONS])
-        if confirmed(self.config, plan, lambda account: alias_of(self._open(account), home)):
+        if confirmed(self.config, plan, self.access.alias):
             return True
         reason = [Obstacle("the plan was not confirmed", "run again, or pass --yes")]
         for target in plan.targets:
@@ -205,34 +225,19 @@ class FixRun:
         with self._progress(plan) as progress:
 
             def writer_for(target: Target) -> Writer:
-                return self._writer(journal, target, partial(progress.note, target))
+                return self.access.writer(journal, target, partial(progress.note, target))
 
-            outcome = apply(plan, Lanes(writer_for, progress, self.stop, self.locks))
+            outcome = apply(plan, Lanes(writer_for, progress, self.access.stop, self.locks))
             self.outcomes.append(outcome)
             self.blocked += outcome.blocked
             changed = changed_by(outcome)
             if changed:
                 progress.say(f"waiting for log lines of {sum(len(lane.forwarders) for lane in changed)} forwarders ...")
-            self.proofs += prove_all(changed, writer_for, self.estate, self.stop)
+            self.proofs += prove_all(changed, writer_for, self.estate, self.access.stop)
         journal.write("end", run=plan.run, steps={o.step.name: str(o.state) for o in outcome.steps})
         return outcome
 
-    def _writer(self, journal: Journal, target: Target, say: Callable[[str], None]) -> Writer:
-        clients = self.config.stash[LOOK].clients
-        aws = self._open(target.account)
-        limits = Limits(proof=self.config.stash[OPTIONS].proof_timeout.total_seconds())
-        on_aws = clients.on_aws(target.region)
-        return Writer(aws, target.region, journal, self.stop, self.bucket_locks, limits, on_aws, say)
-
-    def _open(self, account: str) -> Aws:
-        """Access for writing, one per account: its role is assumed once and refreshed."""
-        if account not in self._opened:
-            sessions = fix_sessions(self.config.stash[LOOK].clients, self.config.stash[OPTIONS])
-            self._opened[account] = sessions.open(account)
-        return self._opened[account]
-
-    def _look_again(self) -> None:
-        targets = self.outcomes[-1].touched
+    def _look_again(self, targets: frozenset[Target]) -> None:
         if targets:
             self.config.stash[ESTATE] = merged(self.estate, look_again(self.config, targets))
             self.held.run_again(targets)

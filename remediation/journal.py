@@ -40,19 +40,25 @@ class Entry:
 class Journal:
     """Writes one run's journal; safe from many threads."""
 
-    def __init__(self, path: Path) -> None:
-        """Open `path` for appending, readable by its owner only.
+    def __init__(self, path: Path, *, take_up: bool = False) -> None:
+        """Begin a journal readable by its owner only, or go on in that of a run that was stopped.
 
         Raises:
             InputError: the file cannot be written: nothing may be changed without a journal.
+            BrokenJournalError: the chain of the journal to take up does not hold: what it says cannot be relied on.
         """
         self.path = path
         self._lock = threading.Lock()
         self._last = START
         self._number = 0
         self._broken = False
+        how = os.O_WRONLY | os.O_APPEND
+        if take_up:
+            self._number, self._last = _whole(path)
+        else:
+            how |= os.O_CREAT | os.O_EXCL
         try:
-            self._stream = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8")
+            self._stream = os.fdopen(os.open(path, how, 0o600), "w", encoding="utf-8")
         except OSError as error:
             raise InputError(f"journal {path}", error.strerror or str(error), "start where you may write") from error
 
@@ -117,3 +123,16 @@ def read_journal(path: Path) -> tuple[Entry, ...]:
         last = hashlib.sha256(line.encode()).hexdigest()
         entries.append(Entry(position, str(content.get("kind")), content))
     return tuple(entries)
+
+
+def _whole(path: Path) -> tuple[int, str]:
+    """Cut a torn last line off, and say how many lines there are and the digest of the last."""
+    entries = read_journal(path)
+    try:
+        content = path.read_bytes()
+        end = content.rfind(b"\n") + 1
+        os.truncate(path, end)
+    except OSError as error:
+        raise InputError(f"journal {path}", error.strerror or str(error), "start where you may write") from error
+    lines = content[:end].splitlines()
+    return len(entries), hashlib.sha256(lines[-1]).hexdigest() if lines else START

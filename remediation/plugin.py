@@ -1,33 +1,52 @@
 """`--plan` and `--fix` as a pytest plugin: results are held back until their target is settled, then told once."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from fixtures.distribution import is_worker
+from fixtures.options import Options
 from fixtures.plugin import usage_errors
+from fixtures.run_folder import earlier_run, take_up
 from fixtures.state import ESTATE, OPTIONS
 from remediation.consent import refuse_unmapped_accounts
 from remediation.fix_run import FixRun
 from remediation.held import HeldResults, is_held
+from remediation.run_record import read_record
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Turn xdist off for runs that plan or write: a crashed worker would run a test again, and writes with it."""
     option = config.option
-    if (option.fix or option.plan) and hasattr(option, "numprocesses"):
+    if (option.fix or option.plan or option.resume or option.rollback) and hasattr(option, "numprocesses"):
         option.numprocesses = 0
         option.dist = "no"
         option.tx = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the two passes only if they were asked for."""
-    options = config.stash[OPTIONS]
-    if (options.plan or options.fix) and not is_worker(config):
-        with usage_errors():
+    """Register the two passes only if they were asked for; an earlier run says where to look."""
+    if is_worker(config):
+        return
+    with usage_errors():
+        options = _with_earlier_run(config, config.stash[OPTIONS])
+        config.stash[OPTIONS] = options
+        if options.plan or options.may_write:
             config.pluginmanager.register(TwoPasses(config), "forwarders-two-passes")
+
+
+def _with_earlier_run(config: pytest.Config, options: Options) -> Options:
+    run = options.resume or options.rollback
+    if run is None:
+        return options
+    folder = earlier_run(config, run)
+    options = read_record(folder).applied_to(options)
+    if options.resume:
+        take_up(config, folder)
+        options = replace(options, fix=True)
+    return options
 
 
 class TwoPasses:
@@ -63,7 +82,10 @@ class TwoPasses:
         return done
 
     def _fix(self) -> None:
-        if self._config.stash[OPTIONS].fix:
+        options = self._config.stash[OPTIONS]
+        if options.rollback:
+            self._run.roll_back(earlier_run(self._config, options.rollback))
+        elif options.fix:
             self._run.fix()
         else:
             self._run.show_plan()

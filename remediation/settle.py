@@ -1,0 +1,128 @@
+"""Settles what a killed run left in flight, by what AWS now shows: the first thing that `--resume` does."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from fixtures.answers import Answer, as_answer, items, optional_text, text
+from fixtures.aws import CallFailed
+from fixtures.errors import SuiteError
+from fixtures.estate import Target
+from remediation.call import Call
+from remediation.journal import Entry
+from remediation.stack_waits import wait_for_stack
+from remediation.writer import Writer
+
+ACTIONS = ("cloudformation:DescribeStacks", "cloudformation:DescribeChangeSet", "cloudformation:DeleteChangeSet")
+_ENDS = frozenset({"result", "failure"})
+
+
+@dataclass(frozen=True, slots=True)
+class Dangling:
+    """A write that was intended and of which the journal does not know whether it was carried out."""
+
+    number: int
+    target: Target
+    step: str
+    operation: str
+    parameters: Mapping[str, object]
+
+
+def dangling(entries: Iterable[Entry]) -> tuple[Dangling, ...]:
+    """The intents without an answer, or with one that leaves open whether the call was carried out."""
+    known: set[int] = set()
+    intents: dict[int, Dangling] = {}
+    for entry in entries:
+        if entry.kind == "intent":
+            intents[entry.number] = intent_of(entry)
+        elif entry.kind == "reconciled" or (entry.kind in _ENDS and entry.content.get("refused") is not False):
+            known.add(int(str(entry.content.get("intent"))))
+    return tuple(intent for number, intent in intents.items() if number not in known)
+
+
+def left_change_sets(entries: Iterable[Entry]) -> tuple[Dangling, ...]:
+    """Change sets of the run that were, or may have been, made, and neither executed nor deleted."""
+    made: dict[tuple[Target, object], Dangling] = {}
+    ended: set[tuple[Target, object]] = set()
+    opens = {found.number for found in dangling(entries)}
+    for entry in entries:
+        if entry.kind != "intent":
+            continue
+        found = intent_of(entry)
+        key = (found.target, found.parameters.get("StackName"))
+        if found.operation == "CreateChangeSet":
+            made[key] = found
+            ended.discard(key)
+        elif found.operation in {"ExecuteChangeSet", "DeleteChangeSet"} and entry.number not in opens:
+            ended.add(key)
+    return tuple(found for key, found in made.items() if key not in ended)
+
+
+def settle(entries: tuple[Entry, ...], writer_for: Callable[[Target], Writer]) -> frozenset[Target]:
+    """Wait for what goes on in AWS, take change sets back that nobody will execute, and record what was found.
+
+    The rest needs no settling: steps read before they write, so that what was carried out is seen and not repeated.
+
+    Returns:
+        The targets in which something was in flight.
+    """
+    targets: set[Target] = set()
+    for found in dangling(entries):
+        writer = writer_for(found.target)
+        targets.add(found.target)
+        told = _outcome(writer, found)
+        writer.journal.write("reconciled", intent=found.number, step=found.step, found=told)
+    for found in left_change_sets(entries):
+        targets.add(found.target)
+        _take_back(writer_for(found.target), found)
+    return frozenset(targets)
+
+
+def intent_of(entry: Entry) -> Dangling:
+    """An intent's line, taken apart."""
+    call = as_answer(entry.content.get("call"), "call")
+    return Dangling(
+        entry.number,
+        Target(text(entry.content, "account"), text(entry.content, "region")),
+        text(entry.content, "step"),
+        text(call, "operation"),
+        as_answer(call.get("parameters"), "parameters"),
+    )
+
+
+def _outcome(writer: Writer, found: Dangling) -> str:
+    """What AWS shows of a write that may have been carried out."""
+    if found.operation not in {"ExecuteChangeSet", "CreateStack"}:
+        return "left to the next look: steps read before they write"
+    try:
+        return f"the stack is {wait_for_stack(writer, str(found.parameters.get('StackName')))}"
+    except (CallFailed, SuiteError) as failure:
+        return f"the stack could not be seen: {failure}"
+
+
+def _take_back(writer: Writer, found: Dangling) -> None:
+    stack, name = str(found.parameters.get("StackName")), str(found.parameters.get("ChangeSetName"))
+    try:
+        shown = writer.read("cloudformation", "DescribeChangeSet", StackName=stack, ChangeSetName=name)
+    except CallFailed:
+        return  # it was never made, or somebody took it back
+    if _is_executed(writer, stack, shown):
+        return
+    call = Call(
+        "cloudformation",
+        "DeleteChangeSet",
+        {"StackName": stack, "ChangeSetName": name},
+        "take back a change set of the run that was stopped",
+    )
+    try:
+        writer.write(found.step, call, lasting=False)
+    except CallFailed as failure:
+        writer.say(f"the change set {name} of {stack} could not be deleted: {failure}")
+
+
+def _is_executed(writer: Writer, stack: str, change_set: Answer) -> bool:
+    executed = optional_text(change_set, "ExecutionStatus") or ""
+    if executed.startswith("EXECUTE_"):
+        return True
+    answer = writer.read("cloudformation", "DescribeStacks", StackName=stack)
+    status = text(items(answer, "Stacks", required=True)[0], "StackStatus")
+    return status.endswith("_IN_PROGRESS")

@@ -106,4 +106,4 @@ def test_what_ci_runs_is_a_program_that_bash_understands() -> None:
     subprocess.run(["bash", "-n", script], check=True)
     text = script.read_text(encoding="utf-8")
     assert "set -euo pipefail" in text
-    assert {"make test", "make lint"} <= set(text.splitlines())
+    assert {"make lint || failed=1", "make test || failed=1", 'exit "$failed"'} <= set(text.splitlines())

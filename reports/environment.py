@@ -2,7 +2,7 @@
 
 import functools
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from fixtures.options import Options
@@ -10,9 +10,22 @@ from fixtures.options import Options
 PACKAGES = ("taegis-forwarders", "pytest", "boto3", "botocore", "cfn-lint", "ministack")
 
 
-def environment(options: Options | None, run: str) -> Mapping[str, str]:
-    """Names and values, in the order to show them; what was not asked for is left out."""
-    asked = {} if options is None else _asked(options)
+def mode_of(options: Options) -> str:
+    """`audit`, `plan` or `fix`, and of what, where it is not AWS: `fix in a sandbox`."""
+    kind = "fix" if options.fix else "plan" if options.plan else "audit"
+    where = " in a sandbox" if options.sandbox else " of a snapshot" if options.replay else ""
+    return kind + where
+
+
+def environment(options: Options, run: str, releases: Sequence[str]) -> Mapping[str, str]:
+    """Names and values, in the order to show them; what was not asked for is left out.
+
+    Args:
+        options: what was asked for.
+        run: the run's id.
+        releases: digests of the releases.
+    """
+    asked = {**_asked(options), "Release digest": ", ".join(releases)}
     return {
         "Run": run,
         **{name: text for name, text in asked.items() if text},
@@ -23,9 +36,8 @@ def environment(options: Options | None, run: str) -> Mapping[str, str]:
 
 
 def _asked(options: Options) -> Mapping[str, str]:
-    mode = "sandbox" if options.sandbox else "replay" if options.replay else "audit"
     return {
-        "Mode": f"{mode}{' --plan' if options.plan else ''}{' --fix' if options.fix else ''}",
+        "Mode": mode_of(options),
         "Regions": ", ".join(options.regions),
         "Accounts": ", ".join(options.accounts),
         "Forwarders": ", ".join(options.forwarders),

@@ -1,6 +1,7 @@
 """Results that say the same of different subjects, told once.
 
-Two texts are the same when they differ only in the subject's own account, region and forwarder name.
+Two texts are the same when they differ only in the subject's own account, region and forwarder name, or in when
+counting began and how much was counted since.
 """
 
 import re
@@ -12,6 +13,8 @@ from checks.outcome import Severity, Status
 from checks.result import Result
 
 SEVERITIES = tuple(Severity)
+# `3 requests since 2026-11-24 05:14:22 UTC`: how many and since when are each forwarder's own.
+_COUNTED = re.compile(r"(?<![\w.])\d[\d,]* (?P<what>\w+) since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC")
 # Worst first. BLOCKED comes after FAILED only because FAILED may still be cleared by a command.
 WORST_FIRST = (
     Status.ERROR,
@@ -37,6 +40,11 @@ class Group:
         """How many results are in it."""
         return len(self.results)
 
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """The checks that met it, sorted."""
+        return tuple(sorted({result.check for result in self.results}))
+
 
 def rank(result: Result) -> tuple[int, int, str, str]:
     """Sort key: worst status, then severity, then check and subject."""
@@ -44,14 +52,13 @@ def rank(result: Result) -> tuple[int, int, str, str]:
 
 
 def shape(result: Result) -> Result:
-    """The result with its subject's own names replaced by placeholders in every line of evidence."""
+    """The result with its subject's own names and counts replaced by placeholders in every line of evidence."""
+    texts = [_COUNTED.sub(r"<number> \g<what> since <time>", text) for text in _evidence(result)]
     names = _own_names(result.forwarder, result.account, result.region)
-    if names is None:
-        return result
-    found, labels = names
-    return _with_evidence(
-        result, [found.sub(lambda match: labels.get(match[0], "<function>"), text) for text in _evidence(result)]
-    )
+    if names is not None:
+        found, labels = names
+        texts = [found.sub(lambda match: labels.get(match[0], "<function>"), text) for text in texts]
+    return _with_evidence(result, texts)
 
 
 @lru_cache(maxsize=32_768)
@@ -78,6 +85,16 @@ def by_finding(results: Iterable[Result]) -> tuple[Group, ...]:
 def by_reason(results: Iterable[Result]) -> tuple[Group, ...]:
     """Groups with the same reason, whichever check met it: one missing permission is one line."""
     return _group(results, lambda shape: (shape.status, shape.reason))
+
+
+def by_refusal(results: Iterable[Result]) -> tuple[Group, ...]:
+    """Groups with the same reason and the same thing to do, whichever check met it: one act of a person each."""
+    return _group(results, lambda shape: (shape.status, shape.reason, shape.remedy))
+
+
+def by_check(results: Iterable[Result]) -> tuple[Group, ...]:
+    """Groups of the same check and status, whatever was found."""
+    return _group(results, lambda shape: (shape.check, shape.status))
 
 
 def by_advice(results: Iterable[Result]) -> tuple[Group, ...]:

@@ -49,7 +49,7 @@ class HtmlStory:
         environment = self._environment()
         if environment is None:
             return
-        report.title = TITLE
+        report.title = f"{TITLE}: {environment['Mode']}"
         report.set_data("initialSort", "status")
         report.set_data("renderCollapsed", ["all"])
         report.set_data("environment", {name: escape(text) for name, text in environment.items()})

@@ -1,6 +1,7 @@
 """The block on top of the HTML report: verdict, coverage, counts, and the findings told once per cause."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -11,8 +12,8 @@ from checks.verdict import HOLDS, NOT_SEEN, Verdict, count
 from reports.coverage import Coverage, Gap
 from reports.grouping import Group
 from reports.html_rows import css_class, evidence, terms
-from reports.summary import Summary
-from reports.terminal_text import fixable_text
+from reports.summary import Run, Summary
+from reports.terminal_text import fix_numbers, fixable_text
 
 STYLE = Path(__file__).with_name("page.css")
 MOST_GROUPS = 50
@@ -23,21 +24,35 @@ def summary_block(summary: Summary) -> str:
     """The whole block with its style, as markup."""
     parts = (
         f"<style>{_style()}</style>",
+        _what(summary.run),
         _verdict(summary.verdict),
         '<div class="tiles">',
         *_tiles(summary),
         "</div>",
         *_gaps(summary.coverage),
         *_fixing(summary),
-        *_groups("Findings, worst first", summary.findings),
+        *_groups("Left to a person" if summary.run.fixing else "Findings", summary.findings),
         *_groups("Could not tell", summary.unseen),
-        *_groups("No evidence", summary.quiet),
         *_groups("Fixed and proved", summary.fixed),
+        *_groups("No evidence", summary.quiet),
         *_groups("Notes", summary.advice),
+        *_plan(summary.run.plan_lines),
         *_not_applicable(summary.run.not_applicable),
         _filters(summary.counts),
     )
     return "".join(parts)
+
+
+def _what(run: Run) -> str:
+    """What kind of run it was, of what, and when: a report is read long after, and away from its folder."""
+    digests = ", ".join(f"<code>{escape(digest)}</code>" for digest in run.releases)
+    parts = (
+        f"<b>{escape(run.mode.capitalize())}</b>",
+        f"release {digests}" if digests else "no release given",
+        f"looked at {run.estate.taken:%Y-%m-%d %H:%M:%S} UTC" if run.estate else "",
+        f"run {escape(run.id)}" if run.id else "",
+    )
+    return f'<p class="what">{" · ".join(filter(None, parts))}</p>'
 
 
 def _verdict(verdict: Verdict) -> str:
@@ -62,7 +77,7 @@ def _tiles(summary: Summary) -> Iterator[str]:
         yield _tile("Targets", [(label, number, "bad" if label == "not reached" and number else "")
                                 for label, number in numbers])  # fmt: skip
     if summary.forwarders:
-        yield _tile("Forwarders, by worst status", _by_status(summary.forwarders))
+        yield _tile("Forwarders", _by_status(summary.forwarders))
     yield _tile("Results", _by_status(summary.counts))
 
 
@@ -90,8 +105,7 @@ def _gap(gap: Gap) -> str:
 def _fixing(summary: Summary) -> Iterator[str]:
     story = summary.run.story
     if story:
-        numbers = (("planned", story.planned), ("fixed", story.fixed), ("blocked", story.blocked))
-        text = ", ".join(f"{number:,} {word}" for word, number in numbers if number) or "nothing to do"
+        text = fix_numbers(story) or "nothing to do"
         notes = "".join(f"<li>{escape(note)}</li>" for note in story.notes)
         failed = "".join(
             f'<li class="bad">failed, or stopped after a write: {escape(name)}</li>' for name in story.failed
@@ -117,15 +131,25 @@ def _groups(title: str, groups: tuple[Group, ...]) -> Iterator[str]:
 
 def _group(group: Group) -> str:
     shared = group.shared
-    checks = sorted({result.check for result in group.results})
+    refused = shared.status is Status.BLOCKED and bool(shared.reason)
+    single = len(group.checks) == 1 and not refused
     fix = FIXES.get(shared.fix, "") if shared.status is Status.FAILED else ""
+    told = evidence(replace(shared, expected="", found="", reason="") if refused else shared)
+    checks = "" if single else _listed(group.checks)
     return (
         f'<article class="{css_class(shared.status)}"><header><span class="mark">{escape(shared.status)}</span>'
         f'<span class="severity {escape(shared.severity)}">{escape(shared.severity)}</span>'
-        f"<b>{escape(shared.title if len(checks) == 1 else _listed(checks))}</b>"
-        f"<code>{escape(shared.check) if len(checks) == 1 else ''}</code></header>"
-        f"{evidence(shared)}{terms((('--fix would', fix), ('on', _listed(group.subjects))))}</article>"
+        f"<b>{escape(shared.reason if refused else shared.title if single else checks)}</b>"
+        f"<code>{escape(shared.check) if single else ''}</code></header>"
+        f"{told}{terms((('--fix would', fix), ('checks', checks if refused else ''), ('on', _listed(group.subjects))))}"
+        "</article>"
     )
+
+
+def _plan(lines: tuple[str, ...]) -> Iterator[str]:
+    if lines:
+        text = "<br>".join(map(escape, lines))
+        yield f'<details class="groups plan"><summary>Plan</summary><pre>{text}</pre></details>'
 
 
 def _not_applicable(reasons: Mapping[str, tuple[str, ...]]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Wires the reports into pytest. xdist's workers report to the controller and print nothing themselves."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -10,19 +11,21 @@ from fixtures.plugin import usage_errors
 from fixtures.run_folder import has_run_folder, refuse_unwritable, run_folder, run_id, write_private
 from fixtures.state import DESIRES, ESTATE, OPTIONS
 from remediation.story import FIX_STORY, PLAN_LINES
-from reports.environment import environment
+from reports.environment import environment, mode_of
 from reports.junit import JunitProperties
+from reports.line import EVERYTHING, Limits
 from reports.results_file import FILE, results_text
 from reports.summary import Run, Summary, summarise
 from reports.tally import TALLY, Tally
 from reports.terminal import TerminalStory
-from reports.terminal_text import Limits
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the collector of results and every report that this run can have."""
     if hasattr(config, "workerinput"):
         return
+    # A report is mailed and attached as one file. pytest-html is configured after a conftest's plugins, and reads this.
+    config.option.self_contained_html = True
     tally = Tally()
     config.stash[TALLY] = tally
     ending = RunEnding(config, tally)
@@ -72,9 +75,9 @@ class RunEnding:
     def limits(self) -> Limits:
         """Everything with `-v`, otherwise the most important, and where the rest is."""
         if self._config.get_verbosity() > 0:
-            return Limits(groups=None, subjects=None)
+            return EVERYTHING
         if self.keeps():
-            return Limits(rest=f"see {run_folder(self._config) / FILE}")
+            return Limits(rest=f"see {self._folder() / FILE}")
         return Limits()
 
     def environment(self) -> Mapping[str, str] | None:
@@ -82,7 +85,7 @@ class RunEnding:
         options = self._config.stash.get(OPTIONS, None)
         if options is None or not options.looks:
             return None
-        return environment(options, run_id(self._config))
+        return environment(options, run_id(self._config), self._releases())
 
     def _run(self) -> Run:
         stash = self._config.stash
@@ -103,6 +106,9 @@ class RunEnding:
             story=stash.get(FIX_STORY, None),
             plan_lines=stash.get(PLAN_LINES, ()),
             written=self._written(),
+            mode=mode_of(options) if options else "",
+            releases=self._releases(),
+            id=run_id(self._config),
         )
 
     def keeps(self) -> bool:
@@ -113,8 +119,17 @@ class RunEnding:
 
     def _written(self) -> tuple[str, ...]:
         asked = (self._config.getoption(name, default=None) for name in ("htmlpath", "xmlpath"))
-        folder = [str(run_folder(self._config).relative_to(self._config.invocation_params.dir))] if self.keeps() else []
+        folder = [str(self._folder())] if self.keeps() else []
         return (*(str(path) for path in asked if path), *folder)
+
+    def _folder(self) -> Path:
+        """The run's folder, as the user who stands above it would name it."""
+        return run_folder(self._config).relative_to(self._config.invocation_params.dir)
+
+    def _releases(self) -> tuple[str, ...]:
+        desires = self._config.stash.get(DESIRES, None)
+        tenants = desires.tenants if desires else ()
+        return tuple(dict.fromkeys(tenant.release.digest for tenant in tenants if tenant.release))
 
     def _keep_results(self) -> None:
         if self.keeps():

@@ -10,9 +10,11 @@ from checks.verdict import DEFAULT_FAIL_ON, Ending, Verdict, verdict
 from fixtures.estate import Estate
 from remediation.story import FixStory
 from reports.coverage import Coverage, coverage
-from reports.grouping import WORST_FIRST, Group, by_advice, by_finding, by_reason
+from reports.grouping import WORST_FIRST, Group, by_advice, by_check, by_finding, by_reason, by_refusal
 
 OPEN = (Status.FAILED, Status.BLOCKED)
+# What a forwarder counts as. FIXED stands before NO EVIDENCE here: one quiet check should not hide a migration.
+_TELLING = (Status.ERROR, *OPEN, Status.UNKNOWN, Status.FIXED, Status.NO_EVIDENCE, Status.WAIVED, Status.PASSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,8 @@ class Run:
     """What one run left behind: the input of every report.
 
     `estate` is None where nothing was looked at, `story` where nothing was planned. `plan_lines` are the plan as the
-    terminal shows it, `written` the files and folders that the run leaves.
+    terminal shows it, `written` the files and folders that the run leaves. `mode` says what kind of run it was,
+    `releases` are the digests of what was migrated to or compared with, `id` is the run's.
     """
 
     results: tuple[Result, ...]
@@ -36,6 +39,16 @@ class Run:
     story: FixStory | None = None
     plan_lines: tuple[str, ...] = ()
     written: tuple[str, ...] = ()
+    mode: str = "audit"
+    releases: tuple[str, ...] = ()
+    id: str = ""
+
+    @property
+    def told(self) -> str:
+        """`fix in a sandbox, release 1f0c2a9be4d7`: what it was, in a few words."""
+        digests = ", ".join(digest[:12] for digest in self.releases)
+        release = f"release {digests}" if digests else "no release given"
+        return f"{self.mode}, {release}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +62,21 @@ class Fixable:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The run, counted and grouped. `forwarders` counts them by their worst status, in `WORST_FIRST` order."""
+    """The run, counted and grouped.
+
+    `forwarders` counts them by the status that tells most about each. `findings` are FAILED and then BLOCKED, the
+    latter by what a person has to do; `short` are the same with FAILED by check alone. `fixed` are grouped by their
+    evidence, `fixed_checks` by check alone.
+    """
 
     verdict: Verdict
     counts: Mapping[Status, int]
     coverage: Coverage | None
     forwarders: Mapping[Status, int]
     findings: tuple[Group, ...]
+    short: tuple[Group, ...]
     fixed: tuple[Group, ...]
+    fixed_checks: tuple[Group, ...]
     unseen: tuple[Group, ...]
     quiet: tuple[Group, ...]
     advice: tuple[Group, ...]
@@ -82,13 +102,17 @@ def summarise(run: Run) -> Summary:
         others=run.others,
         other_failures=run.failed_others,
     )
+    failed = _of(results, Status.FAILED, Status.ERROR)
+    refused = by_refusal(_of(results, Status.BLOCKED))
     return Summary(
         verdict=verdict(ending),
         counts={status: counts[status] for status in WORST_FIRST if counts[status]},
         coverage=seen,
-        forwarders=by_worst_status(results),
-        findings=by_finding(_of(results, *OPEN, Status.ERROR)),
+        forwarders=by_status(results),
+        findings=(*by_finding(failed), *refused),
+        short=(*by_check(failed), *refused),
         fixed=by_finding(_of(results, Status.FIXED)),
+        fixed_checks=by_check(_of(results, Status.FIXED)),
         unseen=by_reason(_of(results, Status.UNKNOWN)),
         quiet=by_reason(_of(results, Status.NO_EVIDENCE)),
         advice=by_advice(result for result in results if result.advice),
@@ -97,15 +121,15 @@ def summarise(run: Run) -> Summary:
     )
 
 
-def by_worst_status(results: Sequence[Result]) -> Mapping[Status, int]:
-    """How many forwarders have which worst status, the worst first."""
-    worst: dict[str, Status] = {}
+def by_status(results: Sequence[Result]) -> Mapping[Status, int]:
+    """How many forwarders are in which state, the worst first: each counts once, by what tells most about it."""
+    known: dict[str, Status] = {}
     for result in results:
         if result.forwarder:
             name = _forwarder(result)
-            worst[name] = min(result.status, worst.get(name, Status.PASSED), key=WORST_FIRST.index)
-    counts = Counter(worst.values())
-    return {status: counts[status] for status in WORST_FIRST if counts[status]}
+            known[name] = min(result.status, known.get(name, Status.PASSED), key=_TELLING.index)
+    counts = Counter(known.values())
+    return {status: counts[status] for status in _TELLING if counts[status]}
 
 
 def fixable(results: Sequence[Result]) -> Fixable:

@@ -7,9 +7,10 @@ import pytest
 
 from checks.outcome import Status
 from checks.verdict import HOLDS, NOT_SEEN
+from reports.line import Limits, Section
 from reports.summary import Summary
 from reports.tally import settled
-from reports.terminal_text import Limits, Section, sections
+from reports.terminal_text import sections
 from reports.teststatus import WORDS
 
 Told = tuple[str, str, tuple[str, Mapping[str, bool]]]

@@ -1,57 +1,19 @@
 """The terminal's summary as lines of text with their colours. Pure: printing is `reports.terminal`'s."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Iterator, Mapping
 
-from checks.outcome import Severity, Status
-from checks.result import Result
+from checks.outcome import Status
 from checks.verdict import count
 from fixtures.estate import Estate
+from remediation.story import FixStory
+from reports import terminal_groups
 from reports.coverage import Coverage, Gap
-from reports.grouping import Group
+from reports.line import COLOURS, Limits, Line, Section
 from reports.summary import Fixable, Summary
+from reports.terminal_groups import in_short, listed, told
 
-MOST_GROUPS = 20
-MOST_SUBJECTS = 5
-COLOURS: Mapping[Status, str] = {
-    Status.ERROR: "red",
-    Status.FAILED: "red",
-    Status.BLOCKED: "red",
-    Status.UNKNOWN: "yellow",
-    Status.NO_EVIDENCE: "yellow",
-    Status.WAIVED: "cyan",
-    Status.FIXED: "green",
-    Status.PASSED: "green",
-}
-_BRIGHT = {Severity.CRITICAL, Severity.HIGH}
-Teller: TypeAlias = "Callable[[Group, Limits], Iterator[Line]]"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line; `colour` is a word that pytest's terminal knows, or empty."""
-
-    text: str
-    colour: str = ""
-    bold: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much is told; `rest` says where the rest stands. None means all of it."""
-
-    groups: int | None = MOST_GROUPS
-    subjects: int | None = MOST_SUBJECTS
-    rest: str = "-v shows all"
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A headed part of the summary."""
-
-    title: str
-    lines: tuple[Line, ...]
+# Lines of findings that still fit on one screen of 40 together with the summary and pytest's own last lines.
+SCREEN = 24
 
 
 def sections(summary: Summary, limits: Limits) -> Iterator[Section]:
@@ -59,81 +21,39 @@ def sections(summary: Summary, limits: Limits) -> Iterator[Section]:
     run = summary.run
     if run.plan_lines:
         yield Section("plan", tuple(Line(text) for text in run.plan_lines))
+    findings = "left to a person" if run.fixing else "findings"
+    where = "" if limits.details else " (-v: where)"
     groups = (
-        ("notes", summary.advice, _by_advice),
-        ("no evidence", summary.quiet, _by_reason),
-        ("could not tell", summary.unseen, _by_reason),
-        ("fixed", summary.fixed, _by_finding),
-        ("findings", summary.findings, _by_finding),
+        ("notes", where, summary.advice, terminal_groups.advice),
+        ("no evidence", where, summary.quiet, terminal_groups.quiet),
+        ("fixed", where, summary.fixed if limits.details else summary.fixed_checks, terminal_groups.fixed),
+        ("could not tell", "", summary.unseen, terminal_groups.by_reason),
+        (findings, "", summary.findings, terminal_groups.left_to_a_person),
     )
-    for title, members, tell in groups:
+    lines: tuple[Line, ...] = ()
+    for title, more, members, tell in groups:
         if members:
-            number = sum(len(group) for group in members)
-            yield Section(f"{title}: {number:,}", tuple(_capped(members, tell, limits)))
+            lines = tuple(told(members, tell, limits))
+            yield Section(f"{title}: {sum(map(len, members)):,}{more}", lines)
+    if summary.findings and len(lines) > SCREEN:
+        yield Section(f"{findings}, in short", tuple(in_short(summary.short)))
     yield Section("summary", tuple(_totals(summary, limits)))
 
 
-def _capped(groups: tuple[Group, ...], tell: Teller, limits: Limits) -> Iterator[Line]:
-    for group in groups[: limits.groups]:
-        yield from tell(group, limits)
-    left = groups[len(groups[: limits.groups]) :]
-    if left:
-        yield Line(f"... and {count(len(left), 'more group')} with {sum(map(len, left)):,} results; {limits.rest}")
-
-
-def _by_finding(group: Group, limits: Limits) -> Iterator[Line]:
-    shared = group.shared
-    head = f"{shared.status} {shared.severity}: {shared.title} [{shared.check}]"
-    yield Line(head, COLOURS[shared.status], bold=shared.severity in _BRIGHT)
-    yield from _evidence(shared)
-    yield from _subjects(group.subjects, limits)
-
-
-def _by_reason(group: Group, limits: Limits) -> Iterator[Line]:
-    checks = sorted({result.check for result in group.results})
-    shared = group.shared
-    yield Line(f"{shared.reason or shared.title}", COLOURS[shared.status])
-    yield Line(f"  {count(len(group), 'result')} of {_listed(checks, limits)}")
-    yield from _subjects(group.subjects, limits)
-
-
-def _by_advice(group: Group, limits: Limits) -> Iterator[Line]:
-    yield Line(f"{group.shared.advice} [{group.shared.check}]", "cyan")
-    yield from _subjects(group.subjects, limits)
-
-
-def _evidence(shared: Result) -> Iterator[Line]:
-    parts = (
-        ("expected", shared.expected),
-        ("was" if shared.status is Status.FIXED else "found", shared.found),
-        ("reason", shared.reason),
-        ("to do", shared.remedy),
-    )
-    for label, text in parts:
-        for number, line in enumerate(text.splitlines()):
-            yield Line(f"  {label if not number else '':<9} {line}")
-
-
-def _subjects(subjects: tuple[str, ...], limits: Limits) -> Iterator[Line]:
-    shown = subjects[: limits.subjects]
-    for number, subject in enumerate(shown):
-        yield Line(f"  {'on' if not number else '':<9} {subject}")
-    if len(subjects) > len(shown):
-        yield Line(f"  {'':<9} and {len(subjects) - len(shown):,} more; {limits.rest}")
-
-
 def _totals(summary: Summary, limits: Limits) -> Iterator[Line]:
-    if summary.coverage and summary.run.estate:
-        yield from _coverage(summary.coverage, summary.run.estate, limits)
+    run = summary.run
+    yield Line(f"run        {f'{run.id}: ' if run.id else ''}{run.told}")
+    if summary.coverage and run.estate:
+        yield from _coverage(summary.coverage, run.estate, limits)
     if summary.forwarders:
         total = sum(summary.forwarders.values())
         yield Line(f"forwarders {total:,}: {_counted(summary.forwarders)}", _worst(summary.forwarders))
     yield Line(f"results    {sum(summary.counts.values()):,}: {_counted(summary.counts)}", _worst(summary.counts))
-    for reason, checks in sorted(summary.run.not_applicable.items()):
-        yield Line(f"not asked  {reason}: {_listed(checks, limits)}")
-    yield from _fixing(summary)
-    if summary.run.written:
-        yield Line(f"written    {', '.join(summary.run.written)}")
+    for reason, checks in sorted(run.not_applicable.items()):
+        yield Line(f"not asked  {reason}: {listed(checks, limits)}")
+    yield from _fixing(summary, limits)
+    if run.written:
+        yield Line(f"written    {', '.join(run.written)}")
 
 
 def _coverage(seen: Coverage, estate: Estate, limits: Limits) -> Iterator[Line]:
@@ -148,26 +68,40 @@ def _coverage(seen: Coverage, estate: Estate, limits: Limits) -> Iterator[Line]:
 
 
 def _gaps(label: str, gaps: tuple[Gap, ...], limits: Limits) -> Iterator[Line]:
-    for gap in gaps[: limits.groups]:
-        yield Line(f"  {label}: {gap.cause} ({_listed(gap.targets, limits)})")
-    if len(gaps) > len(gaps[: limits.groups]):
-        left = gaps[len(gaps[: limits.groups]) :]
-        yield Line(f"  {label}: {count(len(left), 'more cause')}; {limits.rest}")
+    shown = gaps[: limits.subjects]
+    for gap in shown:
+        yield Line(f"  {label}: {gap.cause} ({listed(gap.targets, limits)})")
+    if len(gaps) > len(shown):
+        yield Line(f"  {label}: {count(len(gaps) - len(shown), 'more cause')}; {limits.rest}")
 
 
-def _fixing(summary: Summary) -> Iterator[Line]:
+def _fixing(summary: Summary, limits: Limits) -> Iterator[Line]:
     run = summary.run
     if run.story:
-        parts = {"planned": run.story.planned, "fixed": run.story.fixed, "blocked": run.story.blocked}
-        numbers = [f"{number:,} {word}" for word, number in parts.items() if number]
+        numbers = fix_numbers(run.story)
         if numbers:
-            yield Line(f"fix        {', '.join(numbers)}")
-        for subject in run.story.failed:
+            yield Line(f"fix        {numbers}")
+        shown = run.story.failed[: limits.subjects]
+        for subject in shown:
             yield Line(f"fix        failed, or stopped after a write: {subject}", "red", bold=True)
+        if len(run.story.failed) > len(shown):
+            yield Line(
+                f"fix        {len(run.story.failed) - len(shown):,} more failed; {limits.rest}", "red", bold=True
+            )
         for note in run.story.notes:
             yield Line(f"           {note}")
     elif summary.fixable.findings and not run.fixing:
         yield Line(fixable_text(summary.fixable, has_release=run.has_release), "cyan")
+
+
+def fix_numbers(story: FixStory) -> str:
+    """`30 steps planned, 90 findings fixed, 6 subjects blocked`; empty where there was nothing to do."""
+    parts = (
+        (story.planned, "step", "planned"),
+        (story.fixed, "finding", "fixed"),
+        (story.blocked, "subject", "blocked"),
+    )
+    return ", ".join(f"{count(number, noun)} {done}" for number, noun, done in parts if number)
 
 
 def fixable_text(found: Fixable, *, has_release: bool) -> str:
@@ -185,10 +119,3 @@ def _counted(counts: Mapping[Status, int]) -> str:
 
 def _worst(counts: Mapping[Status, int]) -> str:
     return next((COLOURS[status] for status in counts), "")
-
-
-def _listed(names: Iterable[str], limits: Limits) -> str:
-    known = list(names)
-    shown = known[: limits.subjects]
-    more = f" and {len(known) - len(shown):,} more" if len(known) > len(shown) else ""
-    return ", ".join(shown) + more

@@ -26,6 +26,15 @@ RESULTS = (
     case("flow", Status.NO_EVIDENCE, f"{US}/flow", reason="no object arrived"),
     case("calendar", Status.PASSED, f"{US}/alb", Severity.LOW, advice="99 days are left"),
 )  # fmt: skip
+REFUSED = (
+    case("healthy", Status.FAILED, f"{US}/waf", Severity.LOW, found="UPDATE_ROLLBACK_FAILED"),
+    *(
+        case(check, Status.BLOCKED, f"{US}/{name}", expected="new", found="old",
+             reason="its stack is UPDATE_ROLLBACK_FAILED", remedy="continue the rollback")
+        for check in ("code", "runtime")
+        for name in ("alb", "waf")
+    ),
+)  # fmt: skip
 OUTCOMES = {
     "FAILED": "Failed",
     "BLOCKED": "Failed",
@@ -97,7 +106,7 @@ def test_the_verdict_and_the_coverage_stand_on_top(pytester: pytest.Pytester) ->
     page = page_of(pytester)
     text = html.unescape(re.sub(r"<[^>]+>", " ", page))
 
-    assert '<title id="head-title">Taegis forwarders</title>' in page
+    assert '<title id="head-title">Taegis forwarders: audit</title>' in page
     assert "2 findings remain on 2 forwarders (1 blocked: a person must act; 1 fixed and proved)." in text
     for tile in ("1  asked", "1  reached", "0  not reached", "1  no evidence", "no release was given: release-files"):
         assert tile in text
@@ -157,6 +166,40 @@ def test_the_projects_own_tests_get_pytest_htmls_own_page(pytester: pytest.Pytes
 
     assert "Duration" in page
     assert "Taegis" not in page
+
+
+def test_the_file_stands_alone_without_being_asked_to(pytester: pytest.Pytester) -> None:
+    write_run(pytester, RESULTS)
+    pytester.runpytest("--regions=us-east-1", "--html=page.html")
+
+    page = (pytester.path / "page.html").read_text(encoding="utf-8")
+
+    assert not (pytester.path / "assets").exists()
+    assert "<link" not in page
+    assert "prefers-color-scheme: dark" in page
+
+
+@pytest.mark.parametrize(("option", "mode"), [("--plan", "Plan"), ("--fix", "Fix")])
+def test_the_heading_says_what_kind_of_run_it_was_and_when(pytester: pytest.Pytester, option: str, mode: str) -> None:
+    write_run(pytester, RESULTS)
+
+    text = re.sub(r"<[^>]+>", "", page_of(pytester, option, "-p", "no:cacheprovider"))
+
+    (folder,) = pytester.path.joinpath("forwarder-runs").iterdir()
+    assert f"{mode} · no release given · looked at 2026-11-24 04:15:30 UTC · run {folder.name}" in text
+
+
+def test_what_a_person_has_to_do_stands_once_with_the_checks_that_wait_for_it(pytester: pytest.Pytester) -> None:
+    write_run(pytester, REFUSED)
+
+    page = page_of(pytester)
+    blocks = re.findall(r'<article class="status-(\w+)">(.*?)</article>', page)
+
+    assert [status for status, _ in blocks] == ["failed", "blocked"]
+    assert "<b>its stack is UPDATE_ROLLBACK_FAILED</b>" in blocks[1][1]
+    assert "<dd>code, runtime</dd>" in blocks[1][1]
+    assert f"<dd>{US}/alb, {US}/waf</dd>" in blocks[1][1]
+    assert blocks[1][1].count("continue the rollback") == 1
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the page was not drawn")

@@ -4,9 +4,10 @@ from checks.outcome import Severity, Status
 from checks.result import Result
 from fixtures.estate import Target
 from remediation.story import FixStory
-from reports.grouping import by_finding, by_reason, shape
+from reports.grouping import by_finding, by_reason, by_refusal, shape
+from reports.line import EVERYTHING, Limits
 from reports.summary import Fixable, Run, fixable, summarise
-from reports.terminal_text import Limits, sections
+from reports.terminal_text import sections
 from tests.fake_run import case, estate, forwarder, seen
 
 A, B = Target("111122223333", "us-east-1"), Target("444455556666", "eu-west-1")
@@ -28,6 +29,14 @@ SHAPES = {
     "function, in the other spelling": ("trail-scwx-tdr-lambda-for-okta", "<function>"),
     "part of a word is not a name": ("trailing 1111222233334", "trailing 1111222233334"),
     "nothing of its own": ("go1.x", "go1.x"),
+    "what was counted since when": (
+        "1,204 requests since 2026-11-24 05:14:22 UTC, none well",
+        "<number> requests since <time>, none well",
+    ),
+    "other numbers and times tell something": (
+        "1 of 2 rules; made 2026-11-24 05:14:22 UTC",
+        "1 of 2 rules; made 2026-11-24 05:14:22 UTC",
+    ),
 }
 
 
@@ -72,7 +81,103 @@ def test_one_missing_permission_is_one_group_whichever_check_met_it() -> None:
     assert (len(group), group.subjects) == (3, (TRAIL,))
 
 
-def test_a_forwarder_counts_once_by_its_worst_status() -> None:
+STUCK = "its stack is UPDATE_ROLLBACK_FAILED"
+REFUSED = [
+    case(
+        check, Status.BLOCKED, subject, severity, expected="new", found=f"old {check}", reason=STUCK, remedy="continue"
+    )
+    for check, severity in (("template", Severity.HIGH), ("code", Severity.CRITICAL))
+    for subject in (TRAIL, WAF)
+]
+
+
+def test_one_refusal_is_one_group_whichever_checks_wait_for_it() -> None:
+    (group,) = by_refusal(REFUSED)
+
+    assert group.checks == ("code", "template")
+    assert group.subjects == (TRAIL, WAF)
+    assert group.shared.severity is Severity.CRITICAL
+
+
+def test_refusals_that_need_another_act_are_another_group() -> None:
+    other = [case("code", Status.BLOCKED, f"{A}/alb", reason=STUCK, remedy="call the owner")]
+
+    assert [len(group) for group in by_refusal([*REFUSED, *other])] == [4, 1]
+
+
+def test_what_failed_stands_before_what_is_blocked_whatever_its_severity() -> None:
+    run = Run((*REFUSED, case("tags", Status.FAILED, TRAIL, Severity.LOW)), fixing=True)
+
+    assert told(run).startswith(
+        "FAILED low: The property tags holds. [tags]\n"
+        f"  on        {TRAIL}\n"
+        f"BLOCKED critical: {STUCK}\n"
+        "  to do     continue\n"
+        "  checks    code, template\n"
+        f"  on        {TRAIL}, {WAF}\n"
+    )
+
+
+def many(number: int, check: str, status: Status, **texts: str) -> list[Result]:
+    return [case(check, status, f"{A}/stack-{n}", Severity.HIGH, **texts) for n in range(number)]
+
+
+def test_what_nobody_must_act_on_is_one_line_for_each_cause() -> None:
+    results = (
+        *many(22, "code", Status.FIXED, expected="new", found="old"),
+        *many(7, "flow", Status.NO_EVIDENCE, reason="no object arrived"),
+        *many(9, "letters", Status.PASSED, advice="no dead-letter queue"),
+    )
+
+    text = told(Run(results, fixing=True))
+
+    assert text.startswith(
+        "    9 x letters: no dead-letter queue\n"
+        "    7 x flow: no object arrived\n"
+        "FIXED    22 x code: The property code holds.\n"
+        "run  "
+    )
+
+
+def test_verbose_tells_where_and_what_was_found() -> None:
+    results = (
+        *many(8, "code", Status.FIXED, expected="new", found="old"),
+        *many(8, "flow", Status.NO_EVIDENCE, reason="no object arrived"),
+    )
+
+    text = told(Run(results, fixing=True), EVERYTHING)
+
+    assert text.count(f"{A}/stack-7") == 2
+    assert "  expected  new\n  was       old\n" in text
+
+
+def test_whatever_is_found_the_last_screen_names_all_causes_and_the_numbers() -> None:
+    results = [
+        result
+        for number in range(12)
+        for kind in range(3)
+        for result in many(30, f"check-{number:02}", Status.FAILED, found=f"{kind} of 9", remedy=f"do {number}")
+    ] + many(30, "code", Status.BLOCKED, reason=STUCK, remedy="continue the rollback")
+
+    lines = told(Run(tuple(results), fixing=True, story=FixStory(planned=1, blocked=1, failed=(TRAIL,) * 90))).split(
+        "\n"
+    )
+    screen = "\n".join(lines[-36:])  # of 40: pytest's last line, the verdict, two headings
+
+    for number in range(12):
+        assert f"FAILED  high        90 x check-{number:02}: do {number}\n" in screen
+    assert f"BLOCKED high        30 x {STUCK}; to do: continue the rollback\n" in screen
+    assert "85 more failed; -v shows all" in screen
+    assert "results    1,110: 1,080 failed, 30 blocked" in screen
+
+
+def test_few_findings_are_not_told_twice() -> None:
+    titles = [part.title for part in sections(summarise(Run(tuple(REFUSED), fixing=True)), Limits())]
+
+    assert titles == ["left to a person: 4", "summary"]
+
+
+def test_a_forwarder_counts_once_by_what_tells_most_about_it() -> None:
     results = (
         case("one", Status.PASSED, TRAIL),
         case("two", Status.BLOCKED, TRAIL),
@@ -80,9 +185,11 @@ def test_a_forwarder_counts_once_by_its_worst_status() -> None:
         case("two", Status.PASSED, WAF),
         case("one", Status.NO_EVIDENCE, f"{A}/flow"),
         case("reached", Status.FAILED, str(A)),
+        case("code", Status.FIXED, f"{A}/quiet"),
+        case("flow", Status.NO_EVIDENCE, f"{A}/quiet"),
     )
 
-    assert dict(summarise(Run(results)).forwarders) == {Status.BLOCKED: 1, Status.NO_EVIDENCE: 1, Status.FIXED: 1}
+    assert dict(summarise(Run(results)).forwarders) == {Status.BLOCKED: 1, Status.FIXED: 2, Status.NO_EVIDENCE: 1}
 
 
 def test_the_same_name_in_two_accounts_is_two_forwarders() -> None:
@@ -141,7 +248,7 @@ def test_the_story_of_a_fix_is_told() -> None:
 
     text = told(Run((case("code", Status.FIXED, TRAIL),), fixing=True, story=story))
 
-    assert "fix        4 planned, 3 fixed, 1 blocked" in text
+    assert "fix        4 steps planned, 3 findings fixed, 1 subject blocked" in text
     assert f"failed, or stopped after a write: {WAF}" in text
     assert "The journal is in forwarder-runs/x." in text
 
@@ -156,6 +263,14 @@ def test_under_plan_whatever_would_change_is_not_green() -> None:
     ]
 
     assert codes == [1, 0, 0]
+
+
+def test_the_summary_says_what_kind_of_run_it_was() -> None:
+    run = Run(
+        (case("code", Status.PASSED, TRAIL),), mode="fix in a sandbox", releases=("1f0c2a9be4d7" * 5,), id="20261124"
+    )
+
+    assert told(run).startswith("run        20261124: fix in a sandbox, release 1f0c2a9be4d7\n")
 
 
 def test_the_plan_is_shown_before_the_summary() -> None:

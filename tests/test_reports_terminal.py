@@ -66,14 +66,14 @@ def test_findings_are_told_once_per_cause_and_without_a_traceback(pytester: pyte
 
     assert text.count("The property runtime holds.") == 1
     assert text.count("expected  a custom runtime") == 1
-    assert f"on        {EU}/umbrella\n            {US}/trail" in text
+    assert f"on        {EU}/umbrella, {US}/trail\n" in text
     assert "to do     continue the rollback" in text
     assert "FAILURES" not in text
     assert "Traceback" not in text
     assert "lambda:GetPolicy denied: no permission on <forwarder>\n  2 results of policy" in text
     assert "2 findings on 2 forwarders are fixable with --fix (see --plan)" in text
     assert "not asked  no release was given: release-files" in text
-    assert re.search(r"forwarders 5: 2 failed, 1 blocked, 1 no evidence, 1 fixed", text)
+    assert re.search(r"forwarders 5: 2 failed, 1 blocked, 1 fixed, 1 no evidence", text)
 
 
 def test_a_verbose_run_names_our_statuses(pytester: pytest.Pytester) -> None:

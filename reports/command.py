@@ -140,9 +140,9 @@ def _sandbox(rest: Sequence[str]) -> int:
 
 
 def _baseline(rest: Sequence[str]) -> int:
-    from fixtures.baseline import run_baseline_command  # noqa: PLC0415 - see the module's docstring
+    from reports.baseline_command import run_baseline_command  # noqa: PLC0415 - see the module's docstring
 
-    return run_baseline_command(rest)
+    return run_baseline_command(pytest_arguments(rest))
 
 
 def _explain(rest: Sequence[str]) -> int:

@@ -1,0 +1,129 @@
+"""`taegis-forwarders baseline`: look once, and write down which forwarders there are."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from fixtures.baseline import baseline_text
+from fixtures.errors import InputError
+from fixtures.estate import Estate, Seen
+from fixtures.fact import Unreadable
+from fixtures.state import ESTATE, OPTIONS
+
+DEFAULT_OUTPUT = "baseline.toml"
+STDOUT = "-"
+NONE_FOUND, NOT_SEEN = 1, 10
+_FACTS = frozenset({"identity", "stacks", "functions"})
+# Nothing is collected and nothing is told but what is told here; xdist would only start processes.
+_QUIET = ("-qq", "--collect-only", "-p", "no:xdist")
+
+
+def run_baseline_command(arguments: Sequence[str]) -> int:
+    """Write the inventory of what one observation finds; returns the exit code.
+
+    Args:
+        arguments: pytest's arguments for the suite's folder, with the options of an audit and the verb's own.
+
+    Returns:
+        0 written; 1 there is no forwarder; 4 usage; 10 a target could not be listed, so nothing was written.
+    """
+    return int(pytest.main([*_QUIET, *arguments], plugins=[_Inventory()]))
+
+
+class _Inventory:
+    """A run that looks and tests nothing."""
+
+    def __init__(self) -> None:
+        self._code = 0
+
+    def pytest_addoption(self, parser: pytest.Parser) -> None:
+        """Declare the verb's own options."""
+        add = parser.getgroup("forwarders: writing a baseline").addoption
+        add("--output", metavar="FILE", default=DEFAULT_OUTPUT, help="where to write; - is the terminal")
+        add("--force", action="store_true", help="write over a file that is there")
+        add("--partial", action="store_true", help="write although some target could not be listed")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Refuse, before anything is asked of AWS, what could not be written after it."""
+        options = config.stash[OPTIONS]
+        output = str(config.getoption("output"))
+        if not options.looks:
+            raise _usage("baseline", "nothing to look at", "add --regions=us-east-1, or --replay=FILE")
+        if options.fix or options.plan:
+            raise _usage("baseline", "it only looks", "leave --plan and --fix out")
+        if output != STDOUT:
+            _refuse_unwritable(Path(output), force=bool(config.getoption("force")))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_forwarders_facts(self) -> frozenset[str]:
+        """Nothing but the listings is read."""
+        return _FACTS
+
+    def pytest_forwarders_observed(self, config: pytest.Config) -> None:
+        """Write, or say why not."""
+        estate = config.stash[ESTATE]
+        unseen = [f"{seen.target} ({reason})" for seen in estate.targets if (reason := _unlisted(seen))]
+        if unseen and not config.getoption("partial"):
+            self._code = NOT_SEEN
+            _say(f"ERROR: {len(unseen)} of {len(estate.targets)} targets could not be listed, and nothing was written: "
+                 f"{'; '.join(unseen)}; mend that, or add --partial")  # fmt: skip
+        elif not estate.forwarders:
+            self._code = NONE_FOUND
+            _say("ERROR: no forwarder found, and nothing was written; check --regions, --accounts and --forwarders")
+        else:
+            _write(estate, str(config.getoption("output")))
+            for target in unseen:
+                _say(f"not listed, so not in it: {target}")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> bool:
+        """Collect nothing."""
+        return True
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """End with the verb's own code; that nothing was collected is no failure."""
+        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            session.exitstatus = self._code
+
+
+def _unlisted(seen: Seen) -> Unreadable | None:
+    """Why some forwarder of the target may be missing: they are found by stacks and by functions."""
+    for fact in (seen.identity, seen.stacks, seen.functions):
+        if isinstance(fact, Unreadable):
+            return fact
+    return None
+
+
+def _refuse_unwritable(output: Path, *, force: bool) -> None:
+    if output.exists() and (not force or output.is_dir()):
+        remedy = "name another with --output=FILE" + ("" if force else ", or add --force")
+        raise _usage(f"baseline {output}", "it is there already", remedy)
+    if not output.absolute().parent.is_dir():
+        raise _usage(f"baseline {output}", "there is no such folder", "name a file that can be written")
+
+
+def _write(estate: Estate, output: str) -> None:
+    text = baseline_text(estate)
+    if output == STDOUT:
+        sys.stdout.write(text)
+        return
+    try:
+        Path(output).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise _usage(f"baseline {output}", error.strerror or str(error), "name a file that can be written") from error
+    targets = len({forwarder.target for forwarder in estate.forwarders})
+    _say(f"wrote {output}: {len(estate.forwarders)} forwarders in {targets} targets; review it, keep it in git, and "
+         f"give it to audits with --baseline={output}")  # fmt: skip
+
+
+def _usage(thing: str, reason: str, remedy: str) -> pytest.UsageError:
+    """The user's mistake as pytest tells its own; `fixtures.plugin` cannot be imported before pytest does that."""
+    return pytest.UsageError(str(InputError(thing, reason, remedy)))
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")

@@ -11,6 +11,8 @@ from fixtures.aws import iam_action
 from fixtures.errors import SuiteError
 from fixtures.secret import Secret
 
+# S3 answers so to `If-None-Match: *` where an object is there, also where our own upload put it and its answer was lost
+TAKEN: Final = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict"})
 _PIECE: Final = 12  # characters of a secret that are too many to be shown
 _TOO_SHORT: Final = 3  # characters that stand in any text
 _UNSAID: Final = "(what AWS said is not shown: it holds a piece of a secret)"

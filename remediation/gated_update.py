@@ -1,11 +1,15 @@
 """Updating a stack through a change set that is described, judged against the prediction, and only then executed."""
 
-import time
+import hashlib
+import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fixtures.answers import Answer, optional_text, text
 from fixtures.aws import CallFailed
+from fixtures.estate import Stack
+from fixtures.fact import Unreadable
+from fixtures.readers.stacks import read_change_sets, read_stack
 from remediation.call import Call
 from remediation.gate import GateVerdict, judge, read_change_set
 from remediation.prediction import PredictedChange
@@ -16,6 +20,7 @@ from remediation.step import Interrupted, StepBlocked, StepFailed
 from remediation.writer import Writer
 
 ACTIONS = (
+    "cloudformation:ListChangeSets",
     "cloudformation:CreateChangeSet",
     "cloudformation:DescribeChangeSet",
     "cloudformation:DeleteChangeSet",
@@ -23,6 +28,7 @@ ACTIONS = (
     "cloudformation:DescribeStacks",
     "cloudformation:DescribeStackEvents",
 )
+_TAKE_BACK_SECONDS = 60.0
 _INLINE_LIMIT = 51_200  # bytes of TemplateBody; above it a template goes by URL (CloudFormation quotas)
 
 
@@ -36,6 +42,14 @@ class TemplateSource:
     def parameters(self) -> Mapping[str, str]:
         """The call's parameters."""
         return {"TemplateURL": self.url} if self.url else {"TemplateBody": self.body}
+
+
+def token_for(change_set: str, stack: str) -> str:
+    """The token of one operation on one stack: the same when it is sent again, another one for every other stack.
+
+    At most 128 letters, digits and hyphens (CloudFormation API reference, ClientRequestToken).
+    """
+    return f"{change_set[:111]}-{hashlib.sha256(stack.encode()).hexdigest()[:16]}"
 
 
 def too_large_inline(body: str) -> bool:
@@ -95,7 +109,7 @@ class StackUpdate:
                 "StackName": self.stack,
                 "ChangeSetName": self.change_set,
                 "ChangeSetType": "UPDATE",
-                "ClientToken": self.change_set,
+                "ClientToken": token_for(self.change_set, self.stack),
                 "Capabilities": list(self.capabilities),
                 "Parameters": [dict(parameter) for parameter in self.parameters],
                 **self.template.parameters(),
@@ -110,7 +124,7 @@ class StackUpdate:
             {
                 "StackName": self.stack,
                 "ChangeSetName": change_set,
-                "ClientRequestToken": self.change_set,
+                "ClientRequestToken": token_for(self.change_set, self.stack),
                 # documented as "Default: True": say it, so that a failed update is rolled back
                 "DisableRollback": False,
             },
@@ -129,32 +143,88 @@ class StackUpdate:
         """Do it; True if something was executed, False if CloudFormation had nothing to change.
 
         Raises:
-            StepBlocked: the gate is closed; the change set is deleted again, the stack is as it was.
+            StepBlocked: the gate is closed, or somebody else's change set waits: executing one deletes all others.
+            Interrupted: the run is being stopped.
             StepFailed: the update failed or was rolled back.
         """
-        created = writer.write(step, self._create())
-        change_set = optional_text(created, "Id") or self.change_set
+        self._refuse_others(writer)
+        former = read_stack(writer.aws, writer.region, self.stack)
+        change_set = self._created(writer, step)
         try:
-            pages = self._described(writer, change_set)
-            verdict = self._judge(pages, on_aws=writer.on_aws)
+            wanted = self._passed_gate(writer, change_set)
+        except StepBlocked as refusal:
+            left = self._take_back(writer, step, change_set)
+            raise StepBlocked(refusal.reason + left, refusal.to_do) from None
         except BaseException:
             self._take_back(writer, step, change_set)
             raise
-        if not verdict.open:
+        if not wanted:
             self._take_back(writer, step, change_set)
-            if verdict.empty:
-                return False
-            raise StepBlocked("; ".join(verdict.reasons), "see the reasons; nothing was changed")
-        if writer.stop.is_set():
-            self._take_back(writer, step, change_set)
-            raise Interrupted(f"stack {self.stack} was not touched")
+            return False
         writer.say(f"updating stack {self.stack}")
-        writer.write(step, self._execute(change_set), before=before)
-        status = wait_for_stack(writer, self.stack)
+        self._executed(writer, step, change_set, before)
+        status = wait_for_stack(writer, self.stack, former=former if isinstance(former, Stack) else None)
         if status != "UPDATE_COMPLETE":
             reason = why_stack_failed(writer, self.stack)
             raise StepFailed(f"stack {self.stack} ended as {status}: {reason or 'no reason given'}")
         return True
+
+    def _passed_gate(self, writer: Writer, change_set: str) -> bool:
+        """Whether there is something to execute, and it may be.
+
+        Raises:
+            StepBlocked: the gate is closed.
+            Interrupted: the run is being stopped.
+        """
+        verdict = self._judge(self._described(writer, change_set), on_aws=writer.on_aws)
+        if verdict.empty:
+            return False
+        if not verdict.open:
+            raise StepBlocked("; ".join(verdict.reasons), "see the reasons; nothing was changed")
+        if writer.stop.is_set():
+            raise Interrupted(f"stack {self.stack} was not touched")
+        return True
+
+    def _refuse_others(self, writer: Writer) -> None:
+        waiting = read_change_sets(writer.aws, writer.region, self.stack)
+        if isinstance(waiting, Unreadable):
+            raise StepBlocked(f"whether other change sets wait on {self.stack} cannot be read: {waiting}", "grant it")
+        others = [change_set.name for change_set in waiting if change_set.name != self.change_set]
+        if others:
+            raise StepBlocked(
+                f"somebody's change set waits on {self.stack} ({', '.join(others)}); executing one deletes all others",
+                "execute or delete it, then run again",
+            )
+
+    def _created(self, writer: Writer, step: str) -> str:
+        """Create the change set and return its id or name."""
+        try:
+            created = writer.write(step, self._create(), lasting=False)
+        except CallFailed as failure:
+            if failure.code == "AlreadyExistsException":
+                return self.change_set  # of this run by its name: an earlier answer was lost
+            if not failure.refused:
+                self._take_back(writer, step, self.change_set)  # it may be there although nobody said so
+            raise
+        return optional_text(created, "Id") or self.change_set
+
+    def _executed(self, writer: Writer, step: str, change_set: str, before: Mapping[str, object]) -> None:
+        """Execute; a change set that is not executed is taken back.
+
+        Raises:
+            CallFailed: it was refused.
+            StepFailed: whether it is being executed cannot be told.
+        """
+        try:
+            writer.write(step, self._execute(change_set), before=before)
+        except CallFailed as failure:
+            if failure.refused:
+                self._take_back(writer, step, change_set)
+                raise
+            raise StepFailed(
+                f"whether stack {self.stack} is being changed cannot be told: {failure}; look at its change set "
+                f"{self.change_set}"
+            ) from failure
 
     def _described(self, writer: Writer, change_set: str) -> Sequence[Answer]:
         for _ in writer.wait(writer.limits.change_set):
@@ -189,13 +259,21 @@ class StackUpdate:
             accepted |= {verdict.shape.id}
         return judge(view, self.prediction, accepted_shapes=accepted, on_aws=on_aws)
 
-    def _take_back(self, writer: Writer, step: str, change_set: str) -> None:
-        try:
-            writer.write(step, self._delete(change_set))
-        except CallFailed as failure:
-            writer.say(f"the change set {change_set} could not be deleted: {failure}")
+    def _take_back(self, writer: Writer, step: str, change_set: str) -> str:
+        """Delete a change set that is not executed; where that fails, a clause that says so, for people.
 
-
-def change_set_name(run: str) -> str:
-    """A name that says whose it is: letters, digits and hyphens, starting with a letter."""
-    return f"taegis-forwarders-{run}-{time.time_ns() % 10**9:09d}"
+        One that is still being created cannot be deleted: CloudFormation is given a moment, also by a run that stops.
+        """
+        failure: CallFailed | None = None
+        for _ in replace(writer, stop=threading.Event()).wait(_TAKE_BACK_SECONDS):
+            try:
+                writer.write(step, self._delete(change_set), lasting=False)
+            except CallFailed as failed:
+                failure = failed
+                if failed.code != "InvalidChangeSetStatus":
+                    break
+            else:
+                return ""
+        told = f"; its change set {self.change_set} is left and must be deleted by hand: {failure}"
+        writer.say(f"stack {self.stack}{told}")
+        return told

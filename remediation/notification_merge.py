@@ -1,8 +1,9 @@
 """Merging rules into a bucket's notification document. Pure: S3 replaces the whole document, so all of it counts."""
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations, product
 from typing import cast
 
 from checks.wiring import describe, overlap
@@ -47,18 +48,18 @@ class Merge:
         missing = [rule for rule in self.add if rule not in set(notification.rules)]
         if missing:
             listed = cast("list[object]", after.get(_FUNCTIONS, []))
-            after[_FUNCTIONS] = [*listed, *(entry_of(rule) for rule in missing)]
+            taken = {rule.id for rule in notification.rules}
+            after[_FUNCTIONS] = [*listed, *(entry_of(_called(rule, taken)) for rule in missing)]
         return after
 
     def conflicts(self, notification: Notification) -> tuple[str, ...]:
-        """Rules of others with which S3 would not take ours: a common event for the same objects."""
+        """Rules with which S3 would not take ours: a common event for the same objects."""
+        present = set(notification.rules)
         others = [rule for rule in notification.rules if rule not in {*self.add, *self.remove}]
-        return tuple(
-            f"{describe(rule)} overlaps with {describe(other)}"
-            for rule in self.add
-            for other in others
-            if rule not in set(notification.rules) and overlap(rule, other)
-        )
+        missing = [rule for rule in self.add if rule not in present]
+        ours = [rule for rule in self.add if rule in present]
+        pairs = [*product(missing, [*others, *ours]), *combinations(missing, 2)]
+        return tuple(f"{describe(one)} overlaps with {describe(other)}" for one, other in pairs if overlap(one, other))
 
 
 def entry_of(rule: Rule) -> Mapping[str, object]:
@@ -74,13 +75,22 @@ def entry_of(rule: Rule) -> Mapping[str, object]:
     }
 
 
-def foreign_differences(before: Iterable[Rule], after: Iterable[Rule], merge: Merge) -> tuple[str, ...]:
+def foreign_differences(before: Notification, after: Notification, merge: Merge) -> tuple[str, ...]:
     """What others changed in the document between our read and now."""
     ours = {*merge.add, *merge.remove}
-    old, new = set(before) - ours, set(after) - ours
+    old, new = set(before.rules) - ours, set(after.rules) - ours
     gone = [f"{describe(rule)} is gone" for rule in old - new]
     came = [f"{describe(rule)} is new" for rule in new - old]
-    return tuple(sorted([*gone, *came]))
+    switched = [f"EventBridge is {'on' if after.eventbridge else 'off'}"] * (before.eventbridge != after.eventbridge)
+    return tuple(sorted([*gone, *came, *switched]))
+
+
+def _called(rule: Rule, taken: set[str | None]) -> Rule:
+    """The rule, without its id if another one bears it: S3 wants ids to be unique, and makes one up where none is."""
+    if rule.id is None or rule.id not in taken:
+        taken.add(rule.id)
+        return rule
+    return replace(rule, id=None)
 
 
 def _rule(part: str, entry: Answer) -> Rule:

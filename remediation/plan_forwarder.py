@@ -26,6 +26,8 @@ def plan_forwarder(
     found = list(obstacles(forwarder, release, context.intent.today))
     digest, function = value(forwarder.template), value(forwarder.function)
     old = parsed(context.estate.templates[digest], name) if digest else None
+    if digest and old is None:
+        found.append(Obstacle("its template does not parse", "update this stack by hand"))
     if old is None or function is None:
         return (), tuple(found)
     pseudo = context.pseudo(forwarder.stack)

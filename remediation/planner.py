@@ -10,6 +10,7 @@ from fixtures.desired import Desires
 from fixtures.estate import Estate, Target
 from fixtures.fact import value
 from remediation.context import Context, Intent, Wants
+from remediation.gated_update import too_large_inline
 from remediation.plan import Blocked, Plan, TargetPlan
 from remediation.plan_forwarder import plan_forwarder
 from remediation.plan_shared import plan_artifact, plan_shared
@@ -39,8 +40,10 @@ def _plan_target(context: Context) -> TargetPlan:
         return _without_release(context)
     wants = context.wants
     to_update = wants.of("forwarder-stack")
-    artifact = plan_artifact(context, release, needed=bool(to_update or wants.of("artifact")))
-    shared = plan_shared(context, release, artifact, needed=bool(to_update or wants.of("shared-stack")))
+    shared_wanted = bool(to_update or wants.of("shared-stack"))
+    by_url = shared_wanted and too_large_inline(release.shared_template.body)
+    artifact = plan_artifact(context, release, needed=bool(to_update or wants.of("artifact") or by_url))
+    shared = plan_shared(context, release, artifact, needed=shared_wanted)
     base = [*artifact.obstacles, *shared.obstacles]
     blocked = [_blocked(context, "", {"artifact"}, artifact.obstacles)] if artifact.obstacles else []
     blocked += [_blocked(context, "", {"shared-stack"}, shared.obstacles)] if shared.obstacles else []

@@ -16,6 +16,7 @@ class Limits:
     """How long to wait, in seconds."""
 
     stack: float = 3600.0
+    begin: float = 30.0
     change_set: float = 600.0
     function: float = 300.0
     notification: float = 300.0

@@ -12,7 +12,7 @@ from fixtures.sandbox.synthetic_release import CANARIES
 from remediation.journal import Entry, Journal, read_journal
 from remediation.writer import BucketLocks, Limits, Writer
 
-QUICK = Limits(stack=20.0, change_set=10.0, function=10.0, notification=1.0, permission=1.0, proof=5.0)
+QUICK = Limits(stack=20.0, begin=0.2, change_set=10.0, function=10.0, notification=1.0, permission=1.0, proof=5.0)
 
 
 @dataclass(frozen=True, slots=True)

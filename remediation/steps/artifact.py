@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from fixtures.aws import CallFailed
+from fixtures.estate import StoredObject
 from fixtures.fact import Absent, Unreadable
 from fixtures.readers.buckets import read_package
-from remediation.call import Body, Call, s3_checksum
+from remediation.call import TAKEN, Body, Call, s3_checksum
 from remediation.step import Step, StepBlocked, StepFailed
 from remediation.writer import Writer
 
@@ -26,6 +28,7 @@ class PutArtifacts(Step):
         "s3:PutObject",
         "s3:GetObject",
         "s3:ListBucket",
+        "kms:Decrypt",
     )
     FIX: ClassVar[str] = "artifact"
     shared: ClassVar[bool] = True
@@ -51,24 +54,45 @@ class PutArtifacts(Step):
     def run(self, writer: Writer) -> str:
         """Do it, then read the digests back."""
         for call in self._creation():
-            writer.write(self.name, call)
+            self._make(writer, call)
         for key, body in self.files.items():
-            found = read_package(writer.aws, writer.region, self.subject, key, writer.account)
-            if isinstance(found, Unreadable):
-                raise StepBlocked(f"whether {key} is there cannot be read: {found}")
-            wanted = s3_checksum(body.sha256)
-            if isinstance(found, Absent):
-                writer.write(self.name, self._upload(key, body))
-                found = read_package(writer.aws, writer.region, self.subject, key, writer.account)
-            elif found.sha256 != wanted:
-                raise StepBlocked(
-                    f"bucket {self.subject} holds another object at {key}, and a stack may refer to it",
-                    "name another artifact_bucket in the settings",
-                )
-            if isinstance(found, Absent | Unreadable) or found.sha256 != wanted:
-                raise StepFailed(f"{key} in bucket {self.subject} is not what was uploaded: {found}")
+            self._put(writer, key, body)
         writer.verified(self.name, bucket=self.subject, objects=sorted(self.files))
         return f"bucket {self.subject} holds {', '.join(self.files)}"
+
+    def _make(self, writer: Writer, call: Call) -> None:
+        try:
+            writer.write(self.name, call)
+        except CallFailed as failure:
+            if failure.code == "BucketAlreadyExists":
+                raise StepBlocked(
+                    f"bucket {self.subject} belongs to somebody else", "name another artifact_bucket in the settings"
+                ) from None
+            if failure.code != "BucketAlreadyOwnedByYou":  # made by this call although nobody said so, or just now
+                raise
+
+    def _put(self, writer: Writer, key: str, body: Body) -> None:
+        found = self._found(writer, key)
+        if isinstance(found, Absent):
+            try:
+                writer.write(self.name, self._upload(key, body))
+            except CallFailed as failure:
+                if failure.refused and failure.code not in TAKEN:
+                    raise
+            found = self._found(writer, key)
+        if isinstance(found, Absent):
+            raise StepFailed(f"{key} was uploaded to bucket {self.subject} and is not there")
+        if found.sha256 != s3_checksum(body.sha256):
+            raise StepBlocked(
+                f"bucket {self.subject} holds another object at {key}, and a stack may refer to it",
+                "name another artifact_bucket in the settings",
+            )
+
+    def _found(self, writer: Writer, key: str) -> StoredObject | Absent:
+        found = read_package(writer.aws, writer.region, self.subject, key, writer.account)
+        if isinstance(found, Unreadable):
+            raise StepBlocked(f"what bucket {self.subject} holds at {key} cannot be read: {found}", "grant it")
+        return found
 
     def _creation(self) -> tuple[Call, ...]:
         if not self.create:

@@ -51,7 +51,7 @@ class SendTestEvent(Step):
         """Call and look at the answer and the log's tail."""
         payload = self.payload or self._event(writer)
         answer = writer.write(self.name, self._invoke(payload))
-        tail = base64.b64decode(optional_text(answer, "LogResult") or "").decode("utf-8", "replace")
+        tail = _decoded(optional_text(answer, "LogResult") or "")
         error = optional_text(answer, "FunctionError")
         if error:
             raise StepFailed(f"the test event made {self.function} fail ({error}): {_last_line(tail)}")
@@ -94,6 +94,13 @@ class SendTestEvent(Step):
             {"FunctionName": self.function, "InvocationType": "RequestResponse", "LogType": "Tail", "Payload": payload},
             "call the function once",
         )
+
+
+def _decoded(tail: str) -> str:
+    try:
+        return base64.b64decode(tail).decode("utf-8", "replace")
+    except ValueError:
+        return ""
 
 
 def _last_line(tail: str) -> str:

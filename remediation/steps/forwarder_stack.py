@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fixtures.answers import items, moment, text
 from fixtures.calendar import is_migrated
+from fixtures.fact import Absent, Unreadable
+from fixtures.readers.stacks import read_stack
 from remediation import gated_update
 from remediation.call import Call
 from remediation.gated_update import StackUpdate
@@ -71,6 +72,8 @@ class UpdateForwarderStack(Step):
         wrong = []
         if function.last_update != "Successful":
             wrong.append(f"its last update is {function.last_update} {function.last_update_reason}".strip())
+        if function.state == "Failed":
+            wrong.append(f"its state is Failed {function.state_reason}".strip())
         if not is_migrated(function.runtime):
             wrong.append(f"its runtime is {function.runtime}")
         if function.code_sha256 != self.code_sha256:
@@ -86,11 +89,10 @@ class UpdateForwarderStack(Step):
                 "code": self.code_sha256}  # fmt: skip
 
     def _refuse_if_moved(self, writer: Writer) -> None:
-        answer = writer.read("cloudformation", "DescribeStacks", StackName=self.subject)
-        stack = items(answer, "Stacks", required=True)[0]
-        status = text(stack, "StackStatus")
-        when = moment(stack, "LastUpdatedTime") or moment(stack, "CreationTime")
-        changed = when.isoformat() if when else ""
+        stack = read_stack(writer.aws, writer.region, self.subject)
+        if isinstance(stack, Absent | Unreadable):
+            raise StepBlocked(f"stack {self.subject} cannot be read any more: {stack}", "mend that, then run again")
+        status, changed = stack.status, stack.changed.isoformat() if stack.changed else ""
         if (status, changed) != (self.status, self.changed):
             raise StepBlocked(
                 f"the stack has moved since it was looked at ({self.status} then, {status} now)", "run again"

@@ -11,8 +11,8 @@ from fixtures.answers import part, text
 from fixtures.aws import CallFailed
 from fixtures.fact import Absent, Unreadable
 from fixtures.readers.buckets import read_package
-from remediation.call import BytesBody, Call
-from remediation.step import Step, StepBlocked, StepFailed
+from remediation.call import BytesBody, Call, s3_checksum
+from remediation.step import Step, StepBlocked
 from remediation.writer import Writer
 
 _SECONDS = 120.0
@@ -22,7 +22,13 @@ _SECONDS = 120.0
 class SecureOldPackage(Step):
     """Copy the live package to the address that the stack's own template names, if nothing is there."""
 
-    ACTIONS: ClassVar[tuple[str, ...]] = ("lambda:GetFunction", "s3:PutObject", "s3:GetObject", "s3:ListBucket")
+    ACTIONS: ClassVar[tuple[str, ...]] = (
+        "lambda:GetFunction",
+        "s3:PutObject",
+        "s3:GetObject",
+        "s3:ListBucket",
+        "kms:Decrypt",
+    )
     FIX: ClassVar[str] = "forwarder-stack"
 
     function: str
@@ -34,6 +40,11 @@ class SecureOldPackage(Step):
     def title(self) -> str:
         """What it does, in one line."""
         return f"secure the old package of {self.subject} at s3://{self.bucket}/{self.key} for a rollback"
+
+    @property
+    def name(self) -> str:
+        """`old-package 111122223333/us-east-1/cloudtrail-prod`: the update of the stack bears the fix's name."""
+        return f"old-package {self.target}/{self.subject}"
 
     def calls(self) -> tuple[Call, ...]:
         """The upload; its content is fetched from Lambda when it runs."""
@@ -50,15 +61,17 @@ class SecureOldPackage(Step):
         digest = hashlib.sha256(content)
         if base64.b64encode(digest.digest()).decode() != self.code_sha256:
             raise StepBlocked("the live package has changed since it was looked at", "run again")
+        refusal: CallFailed | None = None
         try:
             writer.write(self.name, self._upload(BytesBody(content, digest.hexdigest())))
         except CallFailed as failure:
-            raise StepBlocked(
-                f"the old package cannot be secured: {failure}", "mend that, or copy it by hand"
-            ) from None
-        found = read_package(writer.aws, writer.region, self.bucket, self.key)
+            refusal = failure
+        found = read_package(writer.aws, writer.region, self.bucket, self.key, self.target.account)
         if isinstance(found, Absent | Unreadable) or found.sha256 != self.code_sha256:
-            raise StepFailed(f"s3://{self.bucket}/{self.key} does not hold the old package: {found}")
+            raise StepBlocked(
+                f"the old package cannot be secured at s3://{self.bucket}/{self.key}: {refusal or found}",
+                "mend that, or copy it there by hand (Lambda console, download)",
+            )
         writer.verified(self.name, bucket=self.bucket, key=self.key, sha256=self.code_sha256)
         return f"the old package is at s3://{self.bucket}/{self.key}"
 
@@ -78,6 +91,15 @@ class SecureOldPackage(Step):
         return Call(
             "s3",
             "PutObject",
-            {"Bucket": self.bucket, "Key": self.key, "Body": body, "ChecksumAlgorithm": "SHA256", "IfNoneMatch": "*"},
+            {
+                "Bucket": self.bucket,
+                "Key": self.key,
+                "Body": body,
+                "ChecksumAlgorithm": "SHA256",
+                "ChecksumSHA256": s3_checksum(body.sha256),
+                "IfNoneMatch": "*",
+                # a bucket of the old template may be gone, and its name somebody else's by now
+                "ExpectedBucketOwner": self.target.account,
+            },
             "keep the old package where the old template points",
         )

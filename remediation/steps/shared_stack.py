@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fixtures.answers import items, text
+from fixtures.answers import optional_text
+from fixtures.aws import CallFailed
 from remediation import gated_update
 from remediation.call import Call
-from remediation.gated_update import StackUpdate, TemplateSource
+from remediation.gated_update import StackUpdate, TemplateSource, token_for
 from remediation.stack_waits import wait_for_stack, why_stack_failed
-from remediation.step import Step, StepFailed
+from remediation.step import Step, StepBlocked, StepFailed
 from remediation.writer import Writer
 
 
@@ -45,7 +46,7 @@ class CreateSharedStack(Step):
                     "StackName": self.subject,
                     "Parameters": [dict(parameter) for parameter in self.parameters],
                     "Capabilities": list(self.capabilities),
-                    "ClientRequestToken": self.token,
+                    "ClientRequestToken": token_for(self.token, self.subject),
                     # a stack that was never made whole can only be deleted: take it away, so that the next run can try
                     "OnFailure": "DELETE",
                     **self.template.parameters(),
@@ -57,8 +58,16 @@ class CreateSharedStack(Step):
     def run(self, writer: Writer) -> str:
         """Create it, wait, and read it back."""
         (call,) = self.calls()
-        answer = writer.write(self.name, call)
-        stack = text(answer, "StackId")
+        try:
+            answer = writer.write(self.name, call)
+        except CallFailed as failure:
+            if failure.code != "AlreadyExistsException":
+                raise
+            raise StepBlocked(
+                f"there is a stack called {self.subject} that is not the shared stack, or was made a moment ago",
+                "run again; if it is still refused, name another shared_stack_name in the settings",
+            ) from None
+        stack = optional_text(answer, "StackId") or self.subject
         status = wait_for_stack(writer, stack)
         if status != "CREATE_COMPLETE":
             reason = why_stack_failed(writer, stack)
@@ -99,8 +108,7 @@ class UpdateSharedStack(Step):
     def run(self, writer: Writer) -> str:
         """Update it and read it back."""
         changed = self.update.run(writer, self.name, self.before)
-        answer = writer.read("cloudformation", "DescribeStacks", StackName=self.subject)
-        status = text(items(answer, "Stacks", required=True)[0], "StackStatus")
+        status = wait_for_stack(writer, self.subject)
         writer.verified(self.name, stack=self.subject, status=status, changed=changed)
         return f"shared stack {self.subject} is {status}" + ("" if changed else " and had nothing to change")
 

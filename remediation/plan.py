@@ -9,6 +9,7 @@ from datetime import datetime
 import pytest
 
 from fixtures.estate import Target
+from remediation.plan_text import Refusal, plan_lines
 from remediation.step import Step
 
 VERSION = 1
@@ -119,20 +120,9 @@ class Plan:
         return json.dumps(content, indent=2, sort_keys=True) + "\n"
 
     def lines(self, *, calls: bool) -> Iterator[str]:
-        """The plan for people; with `calls`, each step with its API calls and what is to be known about it."""
-        for plan in self.targets:
-            if not plan.steps and not plan.blocked:
-                continue
-            yield str(plan.target)
-            for number, step in enumerate(plan.steps, start=1):
-                yield f"  {number}. {step.title}"
-                if calls:
-                    yield from (f"       {call}" for call in step.calls())
-                    yield from (f"       ({note})" for note in step.notes())
-            for blocked in plan.blocked:
-                yield f"  BLOCKED {blocked.subject or 'the whole target'}"
-                yield from (f"       {reason}" for reason in blocked.reasons)
-                yield from (f"       to do: {text}" for text in blocked.to_do)
+        """The plan for people, each shape of step once; with `calls`, with its API calls and what is to be known."""
+        refusals = (Refusal(found.target, found.subject, found.reasons, found.to_do) for found in self.blocked)
+        yield from plan_lines(self.steps, refusals, calls=calls)
         kinds = Counter(type(step).FIX for step in self.steps)
         told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "nothing"
         yield f"{len(self.steps)} steps ({told}) on {len(self.forwarders)} forwarders; {len(self.blocked)} blocked"

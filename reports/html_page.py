@@ -11,7 +11,7 @@ from checks.registry import FIXES
 from checks.verdict import HOLDS, NOT_SEEN, Verdict, count
 from reports.coverage import Coverage, Gap
 from reports.grouping import Group
-from reports.html_rows import css_class, evidence, terms
+from reports.html_rows import css_class, evidence_parts, terms
 from reports.summary import Run, Summary
 from reports.terminal_text import fix_numbers, fixable_text
 
@@ -133,16 +133,19 @@ def _group(group: Group) -> str:
     shared = group.shared
     refused = shared.status is Status.BLOCKED and bool(shared.reason)
     single = len(group.checks) == 1 and not refused
-    fix = FIXES.get(shared.fix, "") if shared.status is Status.FAILED else ""
-    told = evidence(replace(shared, expected="", found="", reason="") if refused else shared)
-    checks = "" if single else _listed(group.checks)
+    checks = _listed(group.checks)
+    parts = (
+        *evidence_parts(replace(shared, expected="", found="", reason="") if refused else shared),
+        ("--fix would", FIXES.get(shared.fix, "") if shared.status is Status.FAILED else ""),
+        ("checks", checks if refused else ""),
+        ("on", _listed(group.subjects)),
+    )
     return (
         f'<article class="{css_class(shared.status)}"><header><span class="mark">{escape(shared.status)}</span>'
         f'<span class="severity {escape(shared.severity)}">{escape(shared.severity)}</span>'
         f"<b>{escape(shared.reason if refused else shared.title if single else checks)}</b>"
-        f"<code>{escape(shared.check) if single else ''}</code></header>"
-        f"{told}{terms((('--fix would', fix), ('checks', checks if refused else ''), ('on', _listed(group.subjects))))}"
-        "</article>"
+        f"<code>{escape(shared.check) if single else ''}</code><small>{count(len(group), 'result')}</small></header>"
+        f"{terms(parts)}</article>"
     )
 
 

@@ -59,14 +59,18 @@ def cells_of_other(nodeid: str, when: str | None, outcome: str) -> list[str]:
 
 def evidence(result: Result) -> str:
     """What was expected and found, why nothing can be said, and what to do, as a list of terms."""
-    parts = (
+    return terms(evidence_parts(result))
+
+
+def evidence_parts(result: Result) -> tuple[tuple[str, str], ...]:
+    """The same as pairs of label and text; a text may be empty."""
+    return (
         ("expected", result.expected),
         ("was" if result.status is Status.FIXED else "found", result.found),
         ("reason", result.reason),
         ("to do", result.remedy),
         ("advice", result.advice),
     )
-    return terms(parts)
 
 
 def details(result: Result) -> str:

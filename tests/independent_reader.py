@@ -1,13 +1,15 @@
 """Reads an emulated AWS back with plain boto3. Shares no code with the suite, on purpose: it is the second opinion.
 
-    python tests/independent_reader.py ENDPOINT ACCOUNTS REGIONS [--probe]
+    python tests/independent_reader.py ENDPOINT ACCOUNTS REGIONS [--probe] [--deliveries]
 
-Prints JSON: for each account and region the functions with a forwarder's name, every bucket's notification document,
-and with `--probe` what happened to an object that was put into each bucket a forwarder is called for: the function's
-log lines about it, and how often it arrived at the bucket that plays XDR.
+Prints JSON: for each account and region its stacks, the functions with a forwarder's name, every bucket with its
+objects and its notification document, and with `--probe` what happened to an object that was put into each bucket a
+forwarder is called for: the function's log lines about it, and how often it arrived at the bucket that plays XDR.
+With `--deliveries` it prints the keys of everything that arrived there, and nothing else.
 """
 
 import argparse
+import hashlib
 import json
 import re
 import sys
@@ -39,7 +41,8 @@ class Reader:
 
     def function(self, name: str) -> dict:
         facts = self.clients["lambda"].get_function_configuration(FunctionName=name)
-        kept = ("Runtime", "Handler", "CodeSha256", "State", "LastUpdateStatus", "Architectures")
+        kept = ("Runtime", "Handler", "CodeSha256", "State", "LastUpdateStatus", "Architectures", "LastModified",
+                "Role", "Environment", "MemorySize", "Timeout")  # fmt: skip
         return {"FunctionName": name, **{key: facts.get(key) for key in kept}, "Policy": self.policy(name)}
 
     def policy(self, name: str) -> list[dict]:
@@ -51,6 +54,38 @@ class Reader:
     def stacks(self) -> dict[str, str]:
         pages = self.clients["cloudformation"].get_paginator("describe_stacks").paginate()
         return {stack["StackName"]: stack["StackStatus"] for page in pages for stack in page["Stacks"]}
+
+    def stack(self, name: str) -> dict:
+        """Everything by which a stack that was touched differs from one that was not."""
+        client = self.clients["cloudformation"]
+        facts = client.describe_stacks(StackName=name)["Stacks"][0]
+        template = client.get_template(StackName=name)["TemplateBody"]
+        text = template if isinstance(template, str) else json.dumps(template, sort_keys=True)
+        times = {key: str(facts.get(key)) for key in ("CreationTime", "LastUpdatedTime")}
+        return {
+            "StackStatus": facts["StackStatus"],
+            "Parameters": {one["ParameterKey"]: one["ParameterValue"] for one in facts.get("Parameters", [])},
+            "Template": hashlib.sha256(text.encode()).hexdigest(),
+            "ChangeSets": [one["ChangeSetName"] for one in client.list_change_sets(StackName=name)["Summaries"]
+                           if one["ExecutionStatus"] == "AVAILABLE"],
+            **times,
+        }  # fmt: skip
+
+    def all_functions(self) -> list[str]:
+        pages = self.clients["lambda"].get_paginator("list_functions").paginate()
+        return sorted(one["FunctionName"] for page in pages for one in page["Functions"])
+
+    def buckets(self) -> dict[str, dict[str, str]]:
+        """ETag of every object by key, of every bucket of the region."""
+        names = [one["Name"] for one in self.clients["s3"].list_buckets(BucketRegion=self.region)["Buckets"]]
+        return {name: objects for name in names if (objects := self.objects(name)) is not None}
+
+    def objects(self, bucket: str, prefix: str = "") -> dict[str, str] | None:
+        pages = self.clients["s3"].get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        try:
+            return {one["Key"]: one["ETag"] for page in pages for one in page.get("Contents", [])}
+        except ClientError:
+            return None  # in another region
 
     def documents(self) -> dict[str, dict]:
         buckets = [one["Name"] for one in self.clients["s3"].list_buckets(BucketRegion=self.region)["Buckets"]]
@@ -126,9 +161,13 @@ def main() -> None:
     parser.add_argument("accounts")
     parser.add_argument("regions")
     parser.add_argument("--probe", action="store_true")
+    parser.add_argument("--deliveries", action="store_true")
     parser.add_argument("--wait", type=float, default=15.0)
     given = parser.parse_args()
     xdr = Reader(given.endpoint, XDR_ACCOUNT, XDR_REGION)
+    if given.deliveries:
+        json.dump(sorted(xdr.objects(XDR_BUCKET) or ()), sys.stdout)
+        return
     report = []
     for account in given.accounts.split(","):
         for region in given.regions.split(","):
@@ -137,8 +176,11 @@ def main() -> None:
             report.append({
                 "account": account,
                 "region": region,
-                "stacks": reader.stacks(),
+                "stacks": (stacks := reader.stacks()),
+                "stack_details": {name: reader.stack(name) for name in stacks},
                 "functions": reader.functions(),
+                "all_functions": reader.all_functions(),
+                "buckets": reader.buckets(),
                 "documents": documents,
                 "probes": probe(reader, xdr, documents, given.wait) if given.probe else [],
             })  # fmt: skip

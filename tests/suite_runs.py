@@ -1,0 +1,222 @@
+"""The suite in a process of its own, started as its user starts it, and what such a run leaves behind."""
+
+import base64
+import gzip
+import html
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeAlias
+
+from fixtures.sandbox import Sandbox
+from fixtures.sandbox.aws_call import Answer, AwsCall
+from fixtures.sandbox.synthetic_release import CANARIES
+from tests.fake_aws import FakeAws, _Raw
+from tests.sandbox_engine import requests_of
+
+ROOT = Path(__file__).resolve().parent.parent
+READER = Path(__file__).with_name("independent_reader.py")
+CRASHES = ("Traceback", "INTERNALERROR", "Exception ignored")
+SUITE_AGENT = "Botocore/"  # the suite's clients; seeds and the independent reader are boto3's
+Row = Mapping[str, str]
+Refuse: TypeAlias = "Callable[[AwsCall], Answer | None]"
+_SECONDS = 100
+_FOREIGN = re.compile(r"AWS_|PYTEST_|.*_proxy$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One run: its exit code, what it said, and the folder its user stood in."""
+
+    code: int
+    said: str
+    folder: Path
+
+    @property
+    def last_line(self) -> str:
+        return self.said.rstrip().rpartition("\n")[2]
+
+    @property
+    def errors(self) -> list[str]:
+        return [line for line in self.said.splitlines() if line.startswith("ERROR")]
+
+    @property
+    def run_folder(self) -> Path:
+        (folder,) = self.folder.joinpath("forwarder-runs").iterdir()
+        return folder
+
+    @cached_property
+    def results(self) -> tuple[Row, ...]:
+        lines = self.run_folder.joinpath("results.jsonl").read_text(encoding="utf-8").splitlines()
+        return tuple(json.loads(line) for line in lines)
+
+    @cached_property
+    def journal(self) -> tuple[dict[str, object], ...]:
+        lines = self.run_folder.joinpath("journal.jsonl").read_text(encoding="utf-8").split("\n")
+        return tuple(json.loads(line) for line in lines[:-1])
+
+    @property
+    def plan(self) -> dict[str, object]:
+        return json.loads(self.run_folder.joinpath("plan.json").read_text(encoding="utf-8"))
+
+    def statuses(self) -> dict[tuple[str, str], str]:
+        """Status by check and subject."""
+        return {(row["check"], row["subject"]): row["status"] for row in self.results}
+
+    def of(self, *statuses: str) -> dict[tuple[str, str], Row]:
+        """The results in one of these statuses."""
+        return {(row["check"], row["subject"]): row for row in self.results if row["status"] in statuses}
+
+    def writes(self, kind: str = "intent") -> list[tuple[str, str, str]]:
+        """Account, region and operation of every write in the journal, in its order."""
+        intents = {entry["number"]: entry for entry in self.journal if entry["kind"] == "intent"}
+        chosen = [intents[entry["number" if kind == "intent" else "intent"]] for entry in self.journal
+                  if entry["kind"] == kind]  # fmt: skip
+        return [(str(one["account"]), str(one["region"]), str(one["call"]["operation"])) for one in chosen]
+
+    def assert_no_crash(self) -> None:
+        assert not [word for word in CRASHES if word in self.said], self.said
+
+
+class Suite:
+    """Starts the suite from a folder, with the environment of a sandbox or of nothing."""
+
+    def __init__(self, variables: Mapping[str, str], cache: Path) -> None:
+        mine = {name: text for name, text in os.environ.items() if not _FOREIGN.match(name)}
+        self.environment = {**mine, "XDG_CACHE_HOME": str(cache), **variables}
+
+    def start(self, folder: Path, *options: str) -> "subprocess.Popen[str]":
+        folder.mkdir(parents=True, exist_ok=True)
+        with folder.joinpath("said.txt").open("w", encoding="utf-8") as said:
+            return subprocess.Popen(
+                [sys.executable, str(ROOT / "reports" / "command.py"), *options],
+                cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, text=True,
+                env=self.environment, start_new_session=True,
+            )  # fmt: skip
+
+    def run(self, folder: Path, *options: str) -> Ran:
+        return ended(self.start(folder, *options), folder)
+
+
+def ended(process: "subprocess.Popen[str]", folder: Path) -> Ran:
+    """Wait for the end of a run that was started in `folder`."""
+    try:
+        code = process.wait(_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    return Ran(code, folder.joinpath("said.txt").read_text(encoding="utf-8"), folder)
+
+
+def at(sandbox: Sandbox, *, accounts: Sequence[str] = (), regions: Sequence[str] = (), settings: Path) -> list[str]:
+    """The options with which a user enters the sandbox's accounts; writes its settings."""
+    text = [f"[tenants.sandbox]\naccounts = {json.dumps(list(sandbox.accounts))}", f'release = "{sandbox.release_dir}"',
+            'taegis_region = "ctpx"', ""]  # fmt: skip
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text("\n".join(text), encoding="utf-8")
+    return [
+        f"--accounts={','.join(accounts or sandbox.accounts)}",
+        f"--regions={','.join(regions or sandbox.regions)}",
+        f"--role={sandbox.role_name}",
+        f"--settings={settings}",
+    ]
+
+
+class Between(FakeAws):
+    """Stands between the suite and an engine, and refuses what a test says; everything else passes."""
+
+    def __init__(self, engine: str) -> None:
+        super().__init__(engine)
+        self.refuse: Refuse | None = None
+        self.refused: list[AwsCall] = []
+
+    def answer(self, call: AwsCall, raw: _Raw) -> Answer:
+        refusal = self.refuse(call) if self.refuse else None
+        if refusal is None:
+            return super().answer(call, raw)
+        self.refused.append(call)
+        return refusal
+
+
+def independently(sandbox: Sandbox, *options: str) -> dict[tuple[str, str], dict]:  # type: ignore[type-arg]
+    """What the independent reader sees, by account and region."""
+    command = [sys.executable, str(READER), sandbox.endpoint, ",".join(sandbox.accounts), ",".join(sandbox.regions)]
+    environment = {**os.environ, **sandbox.environment}
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=True, timeout=60, env=environment)
+    return {(one["account"], one["region"]): one for one in json.loads(done.stdout)}
+
+
+def delivered(sandbox: Sandbox) -> Counter[str]:
+    """How often what has a prefix arrived at the bucket that plays XDR, by that prefix."""
+    command = [sys.executable, str(READER), sandbox.endpoint, "none", "none", "--deliveries"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60,
+                          env={**os.environ, **sandbox.environment})  # fmt: skip
+    return Counter(key.rpartition("/")[0] + "/" for key in json.loads(done.stdout))
+
+
+def writes_of_the_suite(endpoint: str) -> list[tuple[str, str, str]]:
+    """Account, region and operation of every write that the suite sent, by the engine's own log."""
+    entries = [one for one in requests_of(endpoint) if str(one["agent"]).startswith(SUITE_AGENT)]
+    assert entries, "the suite is not known by its agent any more"
+    return [(str(one["account"]), str(one["region"]), str(one["operation"])) for one in entries if one["write"]]
+
+
+def requests_of_the_suite(endpoint: str) -> Counter[str]:
+    """How often the suite called each operation so far."""
+    return Counter(f"{one['service']}:{one['operation']}" for one in requests_of(endpoint)
+                   if str(one["agent"]).startswith(SUITE_AGENT))  # fmt: skip
+
+
+def junit_of(path: Path) -> dict[str, tuple[dict[str, str], list[str]]]:
+    """Of each test case: its properties, and the tags that say how it ended."""
+    cases = {}
+    for case in ET.parse(path).getroot().iter("testcase"):  # noqa: S314  our own file
+        properties = {one.attrib["name"]: one.attrib["value"] for one in case.iter("property")}
+        told = [child.tag for child in case if child.tag != "properties"]
+        name = f"{case.attrib['classname'].replace('.', '/')}.py::{case.attrib['name']}"
+        assert name not in cases, "a test is told twice"
+        cases[name] = properties, told
+    return cases
+
+
+def html_rows(path: Path) -> dict[str, dict[str, str]]:
+    """Of each test on the page: what stands in its columns, without markup."""
+    blob = re.search(r'data-jsonblob="([^"]*)"', path.read_text(encoding="utf-8"))
+    assert blob
+    rows = {}
+    for name, (test,) in json.loads(html.unescape(blob[1]))["tests"].items():
+        shown = re.sub(r"<i hidden>[^<]*</i>", "", "\n".join(test["resultsTableRow"]))
+        cells = re.findall(r'<td class="col-(\w+)[^"]*">(.*?)</td>', shown)
+        rows[name] = {column: html.unescape(re.sub(r"<[^>]+>", " ", text)).strip() for column, text in cells}
+    return rows
+
+
+def secrets_in(folder: Path) -> list[str]:
+    """Where a canary stands in any file below a folder, also packed or in base64."""
+    return [f"{path}: {secret}" for path in sorted(folder.rglob("*")) if path.is_file()
+            for secret in canaries_in(_content(path))]  # fmt: skip
+
+
+def canaries_in(content: bytes) -> list[str]:
+    return [secret for secret in CANARIES if any(form in content for form in _forms(secret.encode()))]
+
+
+def _content(path: Path) -> bytes:
+    content = path.read_bytes()
+    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+
+
+def _forms(secret: bytes) -> Iterator[bytes]:
+    yield secret
+    for shift in range(3):  # base64 of it inside of something longer, wherever it starts
+        yield base64.b64encode(b"x" * shift + secret)[4 * (shift > 0) :][:-4].strip(b"=")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ FOREIGN = {
 }
 
 
+@cache
 def tracked() -> tuple[Path, ...]:
     """The files that are, or would be, in the repository."""
     if shutil.which("git") is None or not (ROOT / ".git").exists():
@@ -47,6 +49,7 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 

@@ -12,7 +12,7 @@ from remediation.gated_update import StackUpdate
 from remediation.parameters import update_parameters
 from remediation.plan_shared import ArtifactPlan
 from remediation.prediction import PredictedChange, predict
-from remediation.preflight import Obstacle, losses, obstacles
+from remediation.preflight import Obstacle, how_to_read, losses, obstacles
 from remediation.step import Step
 from remediation.steps.forwarder_stack import UpdateForwarderStack
 from remediation.steps.old_package import SecureOldPackage
@@ -76,7 +76,7 @@ def _way_back(
     if isinstance(source, Unreadable):
         return Obstacle(
             f"the old package cannot be read, so that a rollback could fail ({source})",
-            "let the role read it (s3:GetObject, s3:ListBucket on its bucket), then run again",
+            how_to_read(source, "let the role read it (s3:GetObject, s3:ListBucket on its bucket), then run again"),
         )
     if isinstance(source, Absent):
         address = code_location(old, forwarder.stack, pseudo)

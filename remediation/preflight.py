@@ -10,7 +10,7 @@ from datetime import date
 from checks.stack_states import HEALTHY, way_out
 from fixtures.calendar import Phase, load_calendar
 from fixtures.estate import Forwarder, Target
-from fixtures.fact import Absent, Unreadable, value
+from fixtures.fact import Absent, Cause, Unreadable, value
 from fixtures.release import Release
 from remediation.plan import Blocked
 from remediation.prediction import PredictedChange
@@ -36,9 +36,8 @@ def obstacles(forwarder: Forwarder, release: Release, today: date) -> Iterator[O
     for name in ("template", "resources", "listed", "function", "change_sets", "invocation"):
         fact = getattr(forwarder, name)
         if isinstance(fact, Unreadable):
-            yield Obstacle(
-                f"its {name.replace('_', ' ')} could not be read ({fact})", "grant the permission, run again"
-            )
+            to_do = how_to_read(fact, "grant the permission, run again")
+            yield Obstacle(f"its {name.replace('_', ' ')} could not be read ({fact})", to_do)
         elif isinstance(fact, Absent):
             yield Obstacle(str(fact), "find out who removed it; a go1.x function cannot be made again")
     pending = value(forwarder.change_sets) or ()
@@ -61,6 +60,11 @@ def obstacles(forwarder: Forwarder, release: Release, today: date) -> Iterator[O
             f"AWS blocks updates to {runtime}, which the release's template names ({load_calendar()})",
             "ask the vendor for a template with a newer runtime",
         )
+
+
+def how_to_read(fact: Unreadable, otherwise: str) -> str:
+    """What a person must do about an unreadable fact; a snapshot that an audit kept lacks what only a plan needs."""
+    return "plan from a snapshot that --plan --snapshot=FILE kept" if fact.cause is Cause.NOT_READ else otherwise
 
 
 def losses(prediction: Sequence[PredictedChange], accepted: frozenset[str]) -> Iterator[Obstacle]:

@@ -31,12 +31,12 @@ def summary_block(summary: Summary) -> str:
         "</div>",
         *_gaps(summary.coverage),
         *_fixing(summary),
+        *_plan(summary.run.plan_lines),
         *_groups("Left to a person" if summary.run.fixing else "Findings", summary.findings),
         *_groups("Could not tell", summary.unseen),
         *_groups("Fixed and proved", summary.fixed),
         *_groups("No evidence", summary.quiet),
         *_groups("Notes", summary.advice),
-        *_plan(summary.run.plan_lines),
         *_not_applicable(summary.run.not_applicable),
         _filters(summary.counts),
     )
@@ -110,7 +110,8 @@ def _fixing(summary: Summary) -> Iterator[str]:
         failed = "".join(
             f'<li class="bad">failed, or stopped after a write: {escape(name)}</li>' for name in story.failed
         )
-        yield f'<section class="gaps"><h3>Fix: {escape(text)}</h3><ul>{failed}{notes}</ul></section>'
+        title = "Plan" if summary.run.planning else "Fix"
+        yield f'<section class="gaps"><h3>{title}: {escape(text)}</h3><ul>{failed}{notes}</ul></section>'
     elif summary.fixable.findings and not summary.run.fixing:
         text = fixable_text(summary.fixable, has_release=summary.run.has_release)
         yield f'<p class="hint">{escape(text)}</p>'
@@ -152,7 +153,7 @@ def _group(group: Group) -> str:
 def _plan(lines: tuple[str, ...]) -> Iterator[str]:
     if lines:
         text = "<br>".join(map(escape, lines))
-        yield f'<details class="groups plan"><summary>Plan</summary><pre>{text}</pre></details>'
+        yield f'<details class="groups plan" open><summary>Plan</summary><pre>{text}</pre></details>'
 
 
 def _not_applicable(reasons: Mapping[str, tuple[str, ...]]) -> Iterator[str]:

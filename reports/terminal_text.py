@@ -80,7 +80,7 @@ def _fixing(summary: Summary, limits: Limits) -> Iterator[Line]:
     if run.story:
         numbers = fix_numbers(run.story)
         if numbers:
-            yield Line(f"fix        {numbers}")
+            yield Line(f"{'plan' if run.planning else 'fix':<10} {numbers}")
         shown = run.story.failed[: limits.subjects]
         for subject in shown:
             yield Line(f"fix        failed, or stopped after a write: {subject}", "red", bold=True)

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from checks.outcome import Severity, Status
+from remediation.story import FixStory
+from reports.html_page import summary_block
+from reports.summary import Run, summarise
 from tests.fake_run import case, write_run
 
 pytest_plugins = ["pytester"]
@@ -200,6 +203,17 @@ def test_what_a_person_has_to_do_stands_once_with_the_checks_that_wait_for_it(py
     assert "<dd>code, runtime</dd>" in blocks[1][1]
     assert f"<dd>{US}/alb, {US}/waf</dd>" in blocks[1][1]
     assert blocks[1][1].count("continue the rollback") == 1
+
+
+def test_the_plan_of_a_plan_stands_open_and_is_never_markup() -> None:
+    run = Run((RESULTS[0],), planning=True, story=FixStory(planned=2), plan_lines=("   2 x update <name>", "  in a, b"))
+
+    block = summary_block(summarise(run))
+
+    assert "<h3>Plan: 2 steps planned</h3>" in block
+    assert re.search(
+        r"<details [^>]*open><summary>Plan</summary><pre>   2 x update &lt;name&gt;<br>  in a, b</pre>", block
+    )
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the page was not drawn")

@@ -56,17 +56,25 @@ def findings(wanted: Mapping[str, Iterable[str]], target: Target = HERE) -> list
 
 
 def plan_of(
-    estate: Estate, wanted: Mapping[str, Iterable[str]], desires: Desires | None = None, **intent: object
+    estate: Estate,
+    wanted: Mapping[str, Iterable[str]],
+    desires: Desires | None = None,
+    at: Target = HERE,
+    **intent: object,
 ) -> Plan:
-    """The plan for findings in the one target of the tables."""
-    return make_plan(findings(wanted), estate, desires or some_desires(), an_intent(**intent), NOW)
+    """The plan for findings in one target."""
+    return make_plan(findings(wanted, at), estate, desires or some_desires(), an_intent(**intent), NOW)
 
 
 def target_plan(
-    estate: Estate, wanted: Mapping[str, Iterable[str]], desires: Desires | None = None, **intent: object
+    estate: Estate,
+    wanted: Mapping[str, Iterable[str]],
+    desires: Desires | None = None,
+    at: Target = HERE,
+    **intent: object,
 ) -> TargetPlan:
     """The same, of which the one target's part."""
-    (found,) = plan_of(estate, wanted, desires, **intent).targets
+    (found,) = plan_of(estate, wanted, desires, at, **intent).targets
     return found
 
 

@@ -22,7 +22,7 @@ _XML = ((b"content-type", b"text/xml"),)
 _JSON = ((b"content-type", b"application/json"),)
 _HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "host", "keep-alive", "date", "server"}
 
-Script: TypeAlias = "Callable[[AwsCall], Answer] | Answer"
+Script: TypeAlias = "Callable[[AwsCall], Answer | None] | Answer"  # None: as if nothing had been said
 
 
 def name_of(call: AwsCall) -> str:
@@ -118,8 +118,9 @@ class FakeAws:
             self.seen.append(call)
             scripts = self._scripts.get(name_of(call), [])
             script = scripts.pop(0) if len(scripts) > 1 else (scripts[0] if scripts else None)
-        if script is not None:
-            return script(call) if callable(script) else script
+        told = script(call) if callable(script) else script
+        if told is not None:
+            return told
         if self._engine is not None:
             return raw.passed_on(str(self._engine.hostname), int(self._engine.port or 80))
         return refusal("NotImplemented", f"the fake does not know {name_of(call)}", 501)(call)

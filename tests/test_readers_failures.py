@@ -250,14 +250,14 @@ OPTIONAL = {
     "ec2:DescribeRegions": {"optInStatus"},
     "kms:GetKeyPolicy": {"PolicyName"},
     "lambda:GetFunction": {
-        "Runtime", "Handler", "PackageType", "Architectures", "LastModified", "Role", "Environment", "Variables",
+        "Runtime", "Handler", "PackageType", "Architectures", "Role", "Environment", "Variables",
         "INTEGRATION_TYPE", "KMSKeyArn", "DeadLetterConfig", "TargetArn", "LoggingConfig", "LogFormat", "LogGroup",
         "Timeout", "MemorySize", "State", "StateReason", "LastUpdateStatus", "LastUpdateStatusReason", "Code",
         "RepositoryType", "Location", "Concurrency", "ReservedConcurrentExecutions",
     },
     "lambda:GetFunctionEventInvokeConfig": {"MaximumRetryAttempts", "DestinationConfig", "OnFailure", "Destination"},
     "lambda:ListFunctions": {
-        "Runtime", "Handler", "PackageType", "Architectures", "LastModified", "Role", "Environment", "Variables",
+        "Runtime", "Handler", "PackageType", "Architectures", "Role", "Environment", "Variables",
         "INTEGRATION_TYPE", "KMSKeyArn", "DeadLetterConfig", "TargetArn", "LoggingConfig", "LogFormat", "LogGroup",
         "Timeout", "MemorySize",
     },

@@ -143,7 +143,7 @@ def check_functions() -> Mapping[str, Callable[..., None]]:
 
 def metadata_of(function: Callable[..., None]) -> Check:
     """The metadata in a check function's marker."""
-    marks: list[pytest.Mark] = function.pytestmark  # type: ignore[attr-defined]
+    marks: list[pytest.Mark] = function.pytestmark  # type: ignore[attr-defined]  # pytest.mark puts it there
     meta: Check = next(mark.args[0] for mark in marks if mark.name == "check")
     return meta
 

@@ -148,12 +148,6 @@ def _run(step: Step, writer: Writer, plan: TargetPlan, locks: TargetLocks) -> St
 
 def _refusals(outcome: StepOutcome) -> Iterator[Blocked]:
     """Whom a refused step leaves as they are, and which of their findings it would have cleared."""
-    step = outcome.step
-    subjects = {name: frozenset({type(step).FIX}) for name in step.forwarders}
-    if step.shared:
-        subjects[""] = ALL_FIXES
-    elif step.subject not in subjects:
-        subjects[step.subject] = ALL_FIXES  # a bucket, of which findings of its own may speak
     to_do = (outcome.to_do,) if outcome.to_do else ()
-    for subject, fixes in subjects.items():
-        yield Blocked(step.target, subject, fixes, (outcome.told,), to_do)
+    for subject, fixes in outcome.step.clears.items():
+        yield Blocked(outcome.step.target, subject, fixes, (outcome.told,), to_do)

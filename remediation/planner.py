@@ -129,7 +129,6 @@ def _within_limit(plan: Plan, limit: int) -> Plan:
 def _subjects(steps: Iterable[Step]) -> Mapping[str, set[str]]:
     found: dict[str, set[str]] = {}
     for step in steps:
-        for subject in {*step.forwarders} or {step.subject}:
-            found.setdefault(subject, set()).add(type(step).FIX)
-        found.setdefault("", set()).add(type(step).FIX)
+        for subject, fixes in step.clears.items():
+            found.setdefault(subject, set()).update(fixes)
     return found

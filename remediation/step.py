@@ -63,6 +63,12 @@ class Step(ABC):
         """Whether it makes the bucket that the target's lock stands in."""
         return False
 
+    @property
+    def clears(self) -> Mapping[str, frozenset[str]]:
+        """Whose findings it is to clear, by subject (empty for the target itself), and by the names of which fixes."""
+        fixes = frozenset({type(self).FIX})
+        return {"": fixes} if self.shared else dict.fromkeys(self.forwarders, fixes)
+
     def without(self, names: Collection[str]) -> "Step | None":
         """The step for everybody but these forwarders; None where nothing is left to do."""
         left = tuple(name for name in self.forwarders if name not in names)

@@ -123,6 +123,11 @@ class MergeNotification(Step):
         """The calls, and the whole document that was looked at."""
         return {**super().relies_on(), "document": self.seen.document}
 
+    @property
+    def clears(self) -> Mapping[str, frozenset[str]]:
+        """Besides those of its forwarders, the findings of the bucket itself."""
+        return {**super().clears, self.subject: frozenset({"stale-rules", "duplicates"})}
+
     def only(self, names: Collection[str]) -> "MergeNotification":
         """The step for these of its forwarders; what is taken out stays."""
         kept = tuple(wiring for wiring in self.wirings if wiring.forwarder in names)

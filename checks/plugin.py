@@ -46,7 +46,7 @@ def pytest_forwarders_facts(config: pytest.Config) -> frozenset[str]:
     if foreign and _collects_only_its_own(config):
         _refuse_unknown(foreign, catalogue)
     # checks of the user's own are known only once they are collected
-    if not options.checks or foreign or options.plan or options.fix:
+    if not options.checks or foreign or options.plan or options.may_write:
         return FACTS
     return frozenset(fact for name in options.checks for fact in catalogue[name].facts)
 

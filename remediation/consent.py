@@ -46,7 +46,8 @@ def confirmed(config: pytest.Config, plan: Plan, alias: Callable[[str], str]) ->
             for account in sorted({target.target.account for target in plan.targets if target.steps})
         ]
         number = len(plan.forwarders)
-        sys.stdout.write("\n".join(["", "--fix is about to change:", *lines, ""]))
+        asked = "--rollback" if options.rollback else "--fix"
+        sys.stdout.write("\n".join(["", f"{asked} is about to change:", *lines, ""]))
         try:
             answer = input(f"Type the number of forwarders ({number}) to go on, anything else to stop: ")
         except EOFError:

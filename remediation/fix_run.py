@@ -1,6 +1,6 @@
 """One run of `--plan` or `--fix`: plan, apply, look again, re-check, until nothing changes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -39,6 +39,7 @@ from remediation.writer import Writer
 
 ROUNDS = 3
 BEFORE = "before.json.gz"
+AFTER = "after.json.gz"
 JOURNAL = "journal.jsonl"
 _LINES = 400  # of a plan in the terminal; the whole stands in the run's folder
 
@@ -95,11 +96,7 @@ class FixRun:
         finally:
             self._give_locks_back(journal)
             journal.close()
-            write_snapshot(self.estate, folder / "after.json.gz")
-
-    def roll_back(self, earlier: Path) -> None:
-        """`--rollback`: undo an earlier run in reverse order, as far as that is possible."""
-        roll_back(self, earlier)
+            write_snapshot(self.estate, folder / AFTER)
 
     def _settle(self, journal: Journal) -> None:
         """Before a stopped run goes on: what it left in flight is waited for or taken back, and looked at again."""
@@ -205,7 +202,7 @@ class FixRun:
             lines = [*lines[:_LINES], f"... and {len(lines) - _LINES} more lines, see {path}", lines[-1]]
         earlier = self.config.stash.get(PLAN_LINES, ())
         self.config.stash[PLAN_LINES] = (*earlier, *lines) if options.plan else ()
-        if options.fix:
+        if options.may_write:
             self._say("", f"plan, round {number} (whole in {path}):", *(f"  {line}" for line in lines))
         if number == 1:
             self.plan = plan
@@ -230,12 +227,15 @@ class FixRun:
             outcome = apply(plan, Lanes(writer_for, progress, self.access.stop, self.locks))
             self.outcomes.append(outcome)
             self.blocked += outcome.blocked
-            changed = changed_by(outcome)
-            if changed:
-                progress.say(f"waiting for log lines of {sum(len(lane.forwarders) for lane in changed)} forwarders ...")
-            self.proofs += prove_all(changed, writer_for, self.estate, self.access.stop)
+            self._prove(outcome, writer_for, progress)
         journal.write("end", run=plan.run, steps={o.step.name: str(o.state) for o in outcome.steps})
         return outcome
+
+    def _prove(self, outcome: Outcome, writer_for: Callable[[Target], Writer], progress: Progress) -> None:
+        changed = changed_by(outcome)
+        if changed:
+            progress.say(f"waiting for log lines of {sum(len(lane.forwarders) for lane in changed)} forwarders ...")
+        self.proofs += prove_all(changed, writer_for, self.estate, self.access.stop)
 
     def _look_again(self, targets: frozenset[Target]) -> None:
         if targets:

@@ -13,6 +13,7 @@ from fixtures.state import ESTATE, OPTIONS
 from remediation.consent import refuse_unmapped_accounts
 from remediation.fix_run import FixRun
 from remediation.held import HeldResults, is_held
+from remediation.roll_back import RollBack
 from remediation.run_record import read_record
 
 
@@ -55,7 +56,7 @@ class TwoPasses:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._held = HeldResults()
-        self._run = FixRun(config, self._held)
+        self._run = (RollBack if config.stash[OPTIONS].rollback else FixRun)(config, self._held)
 
     def pytest_forwarders_desired(self, config: pytest.Config) -> None:
         """Refuse before the first call to AWS what must not be written anywhere."""
@@ -83,9 +84,7 @@ class TwoPasses:
 
     def _fix(self) -> None:
         options = self._config.stash[OPTIONS]
-        if options.rollback:
-            self._run.roll_back(earlier_run(self._config, options.rollback))
-        elif options.fix:
+        if options.may_write:
             self._run.fix()
         else:
             self._run.show_plan()

@@ -1,0 +1,184 @@
+"""One run of `--rollback`: undo an earlier run in reverse, by its journal, and say what cannot be undone."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fixtures.answers import Malformed
+from fixtures.errors import InputError
+from fixtures.estate import Target
+from fixtures.run_folder import earlier_run, run_folder, run_id
+from fixtures.snapshot import read_snapshot, write_snapshot
+from fixtures.state import OPTIONS
+from remediation.engine import Outcome, State
+from remediation.fix_run import AFTER, BEFORE, JOURNAL, FixRun
+from remediation.journal import BrokenJournalError, Journal, read_journal
+from remediation.plan import Plan
+from remediation.plan_undo import UndoPlan, buckets_of, packages_of, plan_undo
+from remediation.preflight import Obstacle
+from remediation.roll_back_look import Looked, look
+from remediation.roll_back_parameters import read_given_values
+from remediation.roll_back_record import done_by
+from remediation.step import Step
+from remediation.steps.undo_artifact import UndoBucket, UndoUploads
+from remediation.steps.undo_trigger import UndoTrigger
+from remediation.undo_context import Kept, Past, Undoing
+
+_SHOWN = 3  # subjects of one reason that are named in the summary
+_NOT_LOOKED = Looked({}, {})
+
+
+@dataclass
+class RollBack(FixRun):
+    """Undoes an earlier run with the engine, the rings, the locks and a journal of its own, and looks again."""
+
+    def __post_init__(self) -> None:
+        """Read what the earlier run left, before anything is asked of AWS.
+
+        Raises:
+            InputError: its journal or its snapshot cannot be read or relied on, or the given values cannot be.
+        """
+        super().__post_init__()
+        options = self.config.stash[OPTIONS]
+        self.past = _past(earlier_run(self.config, options.rollback or ""))
+        self.given = read_given_values(options.rollback_parameters)
+        self.undo: UndoPlan | None = None
+
+    def fix(self) -> None:
+        """Plan the way back, apply it in rings, look again, re-check."""
+        folder = run_folder(self.config)
+        write_snapshot(self.estate, folder / BEFORE)
+        journal = Journal(folder / JOURNAL)
+        try:
+            self._undo(journal)
+        finally:
+            self._give_locks_back(journal)
+            journal.close()
+            write_snapshot(self.estate, folder / AFTER)
+
+    def _undo(self, journal: Journal) -> None:
+        self.undo = plan_undo(self._undoing(), datetime.now(UTC))
+        plan = self.undo.plan
+        self._keep_plan(plan, 1)
+        self.blocked += plan.blocked
+        journal.write("begin", run=run_id(self.config), undoes=self.past.run, steps=[step.name for step in plan.steps])
+        if not plan.steps or not self._may_go_on(plan):
+            return
+        # the target's lock stands in a bucket that may go: first everything else, then the locks, then the buckets
+        if self._rings(plan.only(lambda step: not isinstance(step, UndoBucket)), journal):
+            self._give_locks_back(journal)
+            self._delete_buckets(plan, journal)
+
+    def _delete_buckets(self, plan: Plan, journal: Journal) -> None:
+        stay = {o.step.target for outcome in self.outcomes for o in outcome.steps if o.state is not State.DONE}
+        buckets = plan.only(lambda step: isinstance(step, UndoBucket) and step.target not in stay)
+        unlocked = Plan(buckets.run, buckets.made, tuple(replace(target, bucket="") for target in buckets.targets))
+        if unlocked.steps:
+            outcome = self._apply(unlocked, journal)
+            self._look_again(outcome.touched)
+
+    def _undoing(self) -> Undoing:
+        clients = self.access.clients
+        undoing = Undoing(
+            past=self.past,
+            estate=self.estate,
+            looked=_NOT_LOOKED,
+            given=self.given,
+            run=run_id(self.config),
+            partition=clients.partition,
+            url_suffix=clients.url_suffix,
+            today=self.estate.taken.date(),
+        )
+        reached = {seen.target for seen in self.estate.targets if seen.reached}
+        done = self.past.done
+        looked = look(
+            self.access.account,
+            [at for at in packages_of(done, undoing) if at[0] in reached],
+            [(u.target, u.bucket, u.key) for u in done.uploads if u.target in reached],
+            [at for at in buckets_of(done) if at[0] in reached],
+        )
+        return replace(undoing, looked=looked)
+
+    def _prove(self, *_: object) -> None:
+        """Nothing more: each step has read the function back; a log line of the old package is not known."""
+
+    def _failures(self) -> Iterator[str]:
+        yield from super()._failures()
+        open_ones = sum(one.count for one in self._kept if any(obstacle.to_do for obstacle in one.obstacles))
+        if open_ones:
+            yield f"run {self.past.run} is not undone as a whole: {open_ones} writes wait for a person"
+
+    @property
+    def _kept(self) -> list[Kept]:
+        """What cannot be undone, or was not."""
+        return [*(self.undo.kept if self.undo else ()), *_not_done(self.outcomes)]
+
+    def _notes(self) -> Iterator[str]:
+        yield from self.notes
+        if self.undo is None:
+            return
+        total = self.past.done.count
+        undone = sum(_count(o.step) for outcome in self.outcomes for o in outcome.of(State.DONE))
+        kept = self._kept
+        cannot = sum(one.count for one in kept)
+        before = total - undone - cannot
+        already = f"; {before} were as before already" if before > 0 else ""
+        yield f"{undone} of {total} writes of run {self.past.run} undone{already}; {cannot} cannot be" + ":" * (
+            cannot > 0
+        )
+        yield from _reasons(kept)
+
+
+def _past(folder: Path) -> Past:
+    try:
+        entries = read_journal(folder / JOURNAL)
+        done = done_by(entries)
+    except (BrokenJournalError, Malformed) as broken:
+        raise InputError(
+            f"--rollback={folder.name}", f"its journal cannot be relied on ({broken})", "undo that run by hand"
+        ) from None
+    after = folder / AFTER
+    return Past(
+        run=folder.name,
+        done=done,
+        before=read_snapshot(folder / BEFORE),
+        after=read_snapshot(after) if after.is_file() else None,
+    )
+
+
+def _count(step: Step) -> int:
+    """How many writes of the earlier run a step undoes."""
+    match step:
+        case UndoTrigger():
+            return bool(step.former) + len(step.grants)
+        case UndoUploads():
+            return len(step.objects)
+        case _:
+            return 1
+
+
+def _not_done(outcomes: Iterable[Outcome]) -> Iterator[Kept]:
+    for outcome in outcomes:
+        for ended in outcome.steps:
+            if ended.state is not State.DONE:
+                why = Obstacle(ended.told, ended.to_do)
+                yield Kept(ended.step.target, ended.step.subject, _count(ended.step), (why,))
+
+
+def _reasons(kept: Iterable[Kept]) -> Iterator[str]:
+    """Each reason once, with how many writes it keeps, whose, and what a person can do."""
+    grouped: dict[tuple[str, str], list[Kept]] = defaultdict(list)
+    for one in kept:
+        first = one.obstacles[0]
+        grouped[first.reason, first.to_do].append(one)
+    for (reason, to_do), ones in sorted(grouped.items(), key=lambda entry: -len(entry[1])):
+        names = [_name(one.target, one.subject) for one in ones]
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        what = f"; {to_do}" if to_do else ""
+        yield f"{sum(one.count for one in ones)} x {reason}{what} ({', '.join(names[:_SHOWN])}{more})"
+
+
+def _name(target: Target, subject: str) -> str:
+    return f"{target}/{subject}" if subject else str(target)

@@ -145,6 +145,12 @@ def _baseline(rest: Sequence[str]) -> int:
     return run_baseline_command(pytest_arguments(rest))
 
 
+def _journal(rest: Sequence[str]) -> int:
+    from reports.journal_command import run_journal_command  # noqa: PLC0415 - see the module's docstring
+
+    return run_journal_command(rest)
+
+
 def _explain(rest: Sequence[str]) -> int:
     from checks.registry import load_catalogue  # noqa: PLC0415 - see the module's docstring
     from reports.catalogue_text import explained  # noqa: PLC0415 - same
@@ -180,6 +186,7 @@ def _refuse_arguments(verb: str, rest: Sequence[str]) -> None:
 VERBS: Mapping[str, Verb] = {
     "sandbox": Verb("start an emulated AWS with a legacy estate and print how to use it", _sandbox),
     "baseline": Verb("write the forwarders that are there as the inventory to hold audits to", _baseline),
+    "journal": Verb("show what a run wrote to AWS; with --verify, whether its journal is whole", _journal),
     "explain": Verb("tell what a check means and what to do (without a name: list them)", _explain),
     "catalogue": Verb("print all checks as Markdown (docs/checks.md)", _catalogue),
     "options": Verb("print all options and settings as Markdown (docs/options.md)", _options),

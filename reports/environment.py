@@ -11,8 +11,8 @@ PACKAGES = ("taegis-forwarders", "pytest", "boto3", "botocore", "cfn-lint", "min
 
 
 def mode_of(options: Options) -> str:
-    """`audit`, `plan` or `fix`, and of what, where it is not AWS: `fix in a sandbox`."""
-    kind = "fix" if options.fix else "plan" if options.plan else "audit"
+    """`audit`, `plan`, `fix` or `rollback`, and of what, where it is not AWS: `fix in a sandbox`."""
+    kind = "rollback" if options.rollback else "fix" if options.fix else "plan" if options.plan else "audit"
     where = " in a sandbox" if options.sandbox else " of a snapshot" if options.replay else ""
     return kind + where
 

@@ -36,7 +36,9 @@ class _Group:
         """Note an option as users write it, with its help."""
         metavar, optional = attributes.get("metavar"), attributes.get("nargs") == "?"
         value = f"={metavar}" if metavar else ""
-        self.options.append((f"{name}[{value}]" if optional else f"{name}{value}", str(attributes["help"])))
+        self.options.append(
+            (f"{name}[{value}]" if optional else f"{name}{value}", str(attributes["help"]).replace("%%", "%"))
+        )
 
 
 @dataclass(slots=True)

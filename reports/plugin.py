@@ -66,7 +66,8 @@ class RunEnding:
     def summary(self) -> Summary | None:
         """The run's summary; None for the project's own tests and where nothing was run on purpose."""
         looked = ESTATE in self._config.stash or bool(self._tally.results)
-        if not looked or self._config.getoption("collectonly", default=False):
+        refused = self._pytest_code == pytest.ExitCode.USAGE_ERROR
+        if not looked or refused or self._config.getoption("collectonly", default=False):
             return None
         if self._known is None or len(self._known.run.results) != len(self._tally.results):
             self._known = summarise(self._run())
@@ -114,7 +115,7 @@ class RunEnding:
     def keeps(self) -> bool:
         """Whether this run leaves a folder: it may write, it shows a plan, or it was asked to keep something."""
         options = self._config.stash.get(OPTIONS, None)
-        asked = bool(options and (options.fix or options.plan or options.snapshot))
+        asked = bool(options and (options.may_write or options.plan or options.snapshot))
         return asked or has_run_folder(self._config)
 
     def _written(self) -> tuple[str, ...]:

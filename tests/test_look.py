@@ -112,6 +112,20 @@ class TestReplayed:
         assert LOOK not in run.stash
         assert fake.seen == []
 
+    def test_it_is_narrowed_to_the_accounts_and_forwarders_asked_for(self, run: Run, tmp_path: Path) -> None:
+        there = Target("444455556666", "us-east-1")
+        estate = an_estate(a_forwarder("alb-edge"), a_forwarder("waf-edge"), a_forwarder("alb-other", there))
+        write_snapshot(estate, tmp_path / "estate.json")
+        here = estate.targets[0].target.account
+        take(run.config, some_options(replay=tmp_path / "estate.json", accounts=(here,), forwarders=("alb-*",)), FACTS)
+        assert [forwarder.name for forwarder in run.stash[ESTATE].forwarders] == ["alb-edge"]
+        assert [seen.target.account for seen in run.stash[ESTATE].targets] == [here]
+
+    def test_an_account_that_it_does_not_hold_is_refused(self, run: Run, tmp_path: Path) -> None:
+        write_snapshot(an_estate(a_forwarder()), tmp_path / "estate.json")
+        with pytest.raises(InputError, match="--accounts: 999999999999: the snapshot does not hold it"):
+            take(run.config, some_options(replay=tmp_path / "estate.json", accounts=("999999999999",)), FACTS)
+
 
 class TestRefusedBeforeTheFirstCall:
     @pytest.fixture(autouse=True)

@@ -69,7 +69,9 @@ docs: $(READY)
 # uv resolves for every platform and Python >= 3.11 at once. The file names no index: hashes hold whatever mirror serves the files.
 lock: $(READY)
 	@$(RUN) uv pip compile pyproject.toml --universal --python-version 3.11 --extra sandbox --group dev --upgrade --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet --output-file requirements.lock
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet --output-file $(VENV)/requirements.lock
+	@# an unchanged file keeps its time, so that nothing is set up anew
+	@cmp -s $(VENV)/requirements.lock requirements.lock || cp $(VENV)/requirements.lock requirements.lock
 
 clean:
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache forwarder-runs $(REPORT) report.html

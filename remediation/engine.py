@@ -83,12 +83,13 @@ def apply(plan: Plan, lanes: Lanes) -> Outcome:
     """
     targets = [target for target in plan.targets if target.steps]
     with ThreadPoolExecutor(min(LANES, len(targets)) or 1, thread_name_prefix="lane") as pool:
-        running = [pool.submit(_run_lane, target, lanes.writer_for(target.target), lanes) for target in targets]
         try:
+            running = [pool.submit(_run_lane, target, lanes.writer_for(target.target), lanes) for target in targets]
             return Outcome(tuple(outcome for lane in running for outcome in lane.result()))
-        except KeyboardInterrupt:
-            lanes.stop.set()
-            lanes.progress.say("stopping: what is in flight is finished or abandoned safely ...")
+        except BaseException as error:
+            lanes.stop.set()  # whatever ends this function early must not leave lanes that go on by themselves
+            if isinstance(error, KeyboardInterrupt):
+                lanes.progress.say("stopping: what is in flight is finished or abandoned safely ...")
             raise
 
 

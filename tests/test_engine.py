@@ -1,6 +1,6 @@
 """Applying a plan: in order, lanes side by side, honest about what was written, and stopping where it must."""
 
-import _thread
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -250,7 +250,7 @@ def test_ctrl_c_lets_every_lane_end_what_is_in_flight_and_begin_nothing(watched:
 
     def interrupts(writer: Writer) -> str:
         both.wait()
-        _thread.interrupt_main()
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         assert writer.stop.wait(10)
         ended.append("first")
         return "done"

@@ -33,7 +33,7 @@ from remediation.progress import LiveProgress, PlainProgress, Progress
 from remediation.proof import FlowProof, changed_by, prove_all
 from remediation.rings import rings_of
 from remediation.run_record import write_record
-from remediation.settle import settle
+from remediation.settle import left_locks, settle
 from remediation.story import FIX_STORY, PLAN_LINES, FixStory
 from remediation.writer import Writer
 
@@ -86,7 +86,7 @@ class FixRun:
         if options.resume:
             journal = Journal(folder / JOURNAL, take_up=True)
         else:
-            write_record(options, folder)
+            write_record(options, folder, self.held.tests)
             write_snapshot(self.estate, folder / BEFORE)
             journal = Journal(folder / JOURNAL)
         try:
@@ -105,6 +105,8 @@ class FixRun:
         targets = settle(
             entries, lambda target: self.access.writer(journal, target, lambda text: self._say(f"  {text}"))
         )
+        for target, bucket in left_locks(entries).items():
+            self.locks.remember(target, bucket)
         known = {seen.target for seen in self.estate.targets}
         self._look_again(targets & known)
 

@@ -39,6 +39,11 @@ class HeldResults:
         self._held: dict[str, Held] = {}
         self._told = False
 
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """The node ids of the checks that were asked."""
+        return tuple(self._held)
+
     def run(self, item: pytest.Item) -> None:
         """Run a check for the first time and keep what it says."""
         reports = runtestprotocol(item, log=False, nextitem=None)

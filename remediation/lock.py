@@ -44,6 +44,7 @@ class TargetLocks:
         self._run = run
         self._owner = f"{getpass.getuser()}@{socket.gethostname()}"
         self._held: dict[Target, tuple[str, Holder]] = {}
+        self._left: dict[Target, str] = {}
         self._guard = threading.Lock()
 
     def take(self, writer: Writer, target: Target, bucket: str) -> None:
@@ -72,10 +73,10 @@ class TargetLocks:
         """Give every lock back that is still ours; says which could not be."""
         problems = []
         for target, writer in writers:
-            held = self._held.pop(target, None)
-            if held is None:
+            held, left = self._held.pop(target, None), self._left.pop(target, None)
+            bucket = held[0] if held else left
+            if bucket is None:
                 continue
-            bucket = held[0]
             try:
                 found = self._read(writer, bucket)
                 if found is not None and found.run == self._run:
@@ -87,8 +88,12 @@ class TargetLocks:
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        """Targets whose lock is held."""
-        return tuple(sorted(self._held))
+        """Targets whose lock is held, or was left behind."""
+        return tuple(sorted({*self._held, *self._left}))
+
+    def remember(self, target: Target, bucket: str) -> None:
+        """Give this lock back at the end too, if it is still ours: the run was stopped while it held it."""
+        self._left[target] = bucket
 
     def _taken_over(self, writer: Writer, target: Target, bucket: str, now: datetime) -> Holder:
         """Our lock in place of one that has expired; whoever is faster gets it (conditional write)."""

@@ -1,7 +1,7 @@
 """`--plan` and `--fix` as a pytest plugin: results are held back until their target is settled, then told once."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass
 
 import pytest
 
@@ -43,11 +43,27 @@ def _with_earlier_run(config: pytest.Config, options: Options) -> Options:
     if run is None:
         return options
     folder = earlier_run(config, run)
-    options = read_record(folder).applied_to(options)
-    if options.resume:
-        take_up(config, folder)
-        options = replace(options, fix=True)
-    return options
+    record = read_record(folder)
+    if not options.resume:
+        return record.applied_to(options)
+    take_up(config, folder)
+    config.pluginmanager.register(SameChecks(frozenset(record.tests)), "forwarders-same-checks")
+    return record.resumed(options)
+
+
+@dataclass(frozen=True)
+class SameChecks:
+    """Keeps a resumed run to the checks that the run was asked: what was deselected then is not mended now."""
+
+    tests: frozenset[str]
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Deselect the others."""
+        others = [item for item in items if is_held(item) and item.nodeid not in self.tests]
+        if others:
+            config.hook.pytest_deselected(items=others)
+            items[:] = [item for item in items if item not in others]
 
 
 class TwoPasses:

@@ -1,20 +1,27 @@
 """What a run was asked for, kept in its folder, so that resuming or undoing it needs nothing but its id."""
 
+from collections.abc import Iterable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fixtures.errors import InputError
-from fixtures.options import Options
+from fixtures.options import Options, RingSize
 from fixtures.run_folder import write_private
+from fixtures.settings import DEFAULT_FILE
 
 FILE = "run.json"
 
 
 class RunRecord(BaseModel):
-    """The options of a `--fix` run that decide where it looks and what it may do. No secrets."""
+    """The options of a `--fix` run that decide where it looks, what it judges and what it may do. No secrets.
+
+    `tests` are the node ids of the checks that were asked, whether by `-k`, `-m`, `--lf` or by name: a resumed run
+    mends nothing that the run did not ask for.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     format: Literal["taegis-forwarders run"] = "taegis-forwarders run"
@@ -22,16 +29,25 @@ class RunRecord(BaseModel):
     regions: tuple[str, ...]
     accounts: tuple[str, ...]
     forwarders: tuple[str, ...]
+    checks: tuple[str, ...]
+    tests: tuple[str, ...]
     role: str | None
     external_id: str | None
     fix_role: str | None
     release: Path | None
     settings: Path | None
     allow: frozenset[str]
+    fix_limit: int
+    rings: tuple[RingSize, ...]
+    approved: Path | None
     rotate_credentials: bool
+    send_test_event: bool
+    test_event: Path | None
+    log_window: timedelta
+    proof_timeout: timedelta
 
     def applied_to(self, options: Options) -> Options:
-        """`options` with everything that the user did not say again taken from the earlier run."""
+        """`options` with where to look and what may be done taken from the earlier run, unless they are said again."""
         return replace(
             options,
             regions=options.regions or self.regions,
@@ -46,22 +62,51 @@ class RunRecord(BaseModel):
             rotate_credentials=options.rotate_credentials or self.rotate_credentials,
         )
 
+    def resumed(self, options: Options) -> Options:
+        """`options` for going on with the run: rings, limits and the approved plan are the run's, whatever is said."""
+        return replace(
+            self.applied_to(options),
+            fix=True,
+            checks=self.checks,
+            fix_limit=self.fix_limit,
+            rings=self.rings,
+            approved=self.approved,
+            send_test_event=self.send_test_event,
+            test_event=self.test_event,
+            log_window=self.log_window,
+            proof_timeout=self.proof_timeout,
+        )
 
-def write_record(options: Options, folder: Path) -> None:
-    """Keep what was asked for; paths as absolute ones."""
+
+def write_record(options: Options, folder: Path, tests: Iterable[str]) -> None:
+    """Keep what was asked for; paths as absolute ones, so that it does not matter where the run is resumed."""
+    settings = options.settings or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
     record = RunRecord(
         regions=options.regions,
         accounts=options.accounts,
         forwarders=options.forwarders,
+        checks=options.checks,
+        tests=tuple(tests),
         role=options.role,
         external_id=options.external_id,
         fix_role=options.fix_role,
-        release=options.release.resolve() if options.release else None,
-        settings=options.settings.resolve() if options.settings else None,
+        release=_absolute(options.release),
+        settings=_absolute(settings),
         allow=options.allow,
+        fix_limit=options.fix_limit,
+        rings=options.rings,
+        approved=_absolute(options.approved),
         rotate_credentials=options.rotate_credentials,
+        send_test_event=options.send_test_event,
+        test_event=_absolute(options.test_event),
+        log_window=options.log_window,
+        proof_timeout=options.proof_timeout,
     )
     write_private(folder / FILE, record.model_dump_json(indent=2) + "\n")
+
+
+def _absolute(path: Path | None) -> Path | None:
+    return path.resolve() if path else None
 
 
 def read_record(folder: Path) -> RunRecord:

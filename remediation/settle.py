@@ -57,6 +57,21 @@ def left_change_sets(entries: Iterable[Entry]) -> tuple[Dangling, ...]:
     return tuple(found for key, found in made.items() if key not in ended)
 
 
+def left_locks(entries: Iterable[Entry]) -> Mapping[Target, str]:
+    """The bucket of each target's lock that the run took, or may have, and did not give back."""
+    held: dict[Target, str] = {}
+    opens = {found.number for found in dangling(entries)}
+    for entry in entries:
+        if entry.kind != "intent":
+            continue
+        found = intent_of(entry)
+        if found.step.startswith("lock ") and found.operation == "PutObject":
+            held[found.target] = str(found.parameters.get("Bucket"))
+        elif found.step.startswith("lock ") and entry.number not in opens:
+            held.pop(found.target, None)
+    return held
+
+
 def settle(entries: tuple[Entry, ...], writer_for: Callable[[Target], Writer]) -> frozenset[Target]:
     """Wait for what goes on in AWS, take change sets back that nobody will execute, and record what was found.
 

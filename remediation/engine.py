@@ -4,7 +4,7 @@ import contextlib
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -17,6 +17,7 @@ from remediation.step import Interrupted, Step, StepBlocked, StepFailed
 from remediation.writer import Trail, Writer
 
 LANES = 16
+_HEED = 0.5  # seconds after which a Ctrl-C is heeded at the latest
 ALL_FIXES = frozenset({"artifact", "shared-stack", "forwarder-stack", "trigger", "stale-rules", "duplicates"})
 
 
@@ -85,6 +86,8 @@ def apply(plan: Plan, lanes: Lanes) -> Outcome:
     with ThreadPoolExecutor(min(LANES, len(targets)) or 1, thread_name_prefix="lane") as pool:
         try:
             running = [pool.submit(_run_lane, target, lanes.writer_for(target.target), lanes) for target in targets]
+            while wait(running, timeout=_HEED).not_done:
+                pass  # a Ctrl-C that came just before a wait without end would not end it
             return Outcome(tuple(outcome for lane in running for outcome in lane.result()))
         except BaseException as error:
             lanes.stop.set()  # whatever ends this function early must not leave lanes that go on by themselves

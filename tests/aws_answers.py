@@ -171,3 +171,8 @@ def _element(name: str, found: Data, member: str) -> str:
             return "".join(_element(name, entry, member) for entry in found)
         return f"<{name}>{''.join(_element(member, entry, member) for entry in found)}</{name}>"
     return f"<{name}>{'' if found is None else escape(str(found))}</{name}>"
+
+
+def first_of(name: str, part: str) -> dict[str, Data]:
+    """The first entry of a list in the good answer to the call `name`."""
+    return _list(GOOD[name][part])[0]

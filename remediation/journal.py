@@ -5,6 +5,7 @@ is sent. The chain shows integrity, not tampering by the file's owner. A torn la
 """
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -61,6 +62,8 @@ class Journal:
             self._stream = os.fdopen(os.open(path, how, 0o600), "w", encoding="utf-8")
         except OSError as error:
             raise InputError(f"journal {path}", error.strerror or str(error), "start where you may write") from error
+        if not _kept_from_others(self._stream.fileno()):
+            raise InputError(f"journal {path}", "another process is writing it", "wait until that run has ended")
 
     def write(self, kind: str, **content: object) -> int:
         """Append one entry and return its number; it is on the disk when this returns.
@@ -98,6 +101,19 @@ class Journal:
             self._stream.close()
 
 
+def is_being_written(path: Path) -> bool:
+    """Whether a process of this machine is writing that journal: its run is alive.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return not _kept_from_others(stream.fileno())
+    except OSError as error:
+        raise InputError(f"journal {path}", error.strerror or str(error), "name the journal of a run") from error
+
+
 def read_journal(path: Path) -> tuple[Entry, ...]:
     """Read a journal and hold its chain; a torn last line is left out.
 
@@ -123,6 +139,17 @@ def read_journal(path: Path) -> tuple[Entry, ...]:
         last = hashlib.sha256(line.encode()).hexdigest()
         entries.append(Entry(position, str(content.get("kind")), content))
     return tuple(entries)
+
+
+def _kept_from_others(descriptor: int) -> bool:
+    """Take the file's lock, which ends with its process however that ends; False if another process has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # a file system without locks: the chain will tell
+    return True
 
 
 def _whole(path: Path) -> tuple[int, str]:

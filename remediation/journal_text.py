@@ -57,6 +57,11 @@ def _rows(entry: Entry, ends: Mapping[int, Entry], settled: Mapping[int, Entry])
         case "error":
             trace = (optional_text(content, "trace") or "").strip().splitlines()
             yield (number, time, f"internal error in {content.get('step')}: {trace[-1] if trace else 'no trace'}")
+        case "settled":
+            told = (
+                f"line {content.get('line')} of run {content.get('run')}, {content.get('step')}: {content.get('found')}"
+            )
+            yield (number, time, told)
         case kind:
             yield (number, time, f"{kind} {content.get('run') or ''}")
 

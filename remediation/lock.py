@@ -40,8 +40,10 @@ class Holder:
 class TargetLocks:
     """The locks of one run; safe from many threads, each of which works on a target of its own."""
 
-    def __init__(self, run: str) -> None:
+    def __init__(self, run: str, also: Iterable[str] = ()) -> None:
+        """Take locks in the name of `run`; those of `also`, runs that have ended, are taken over."""
         self._run = run
+        self._mine = {run, *also}
         self._owner = f"{getpass.getuser()}@{socket.gethostname()}"
         self._held: dict[Target, tuple[str, Holder]] = {}
         self._left: dict[Target, str] = {}
@@ -79,7 +81,7 @@ class TargetLocks:
                 continue
             try:
                 found = self._read(writer, bucket)
-                if found is not None and found.run == self._run:
+                if found is not None and found.run in self._mine:
                     call = Call("s3", "DeleteObject", {"Bucket": bucket, "Key": KEY}, "give the lock back")
                     writer.write(f"lock {target}", call)
             except (CallFailed, Malformed) as failure:
@@ -103,7 +105,7 @@ class TargetLocks:
             raise StepBlocked(
                 f"the lock of {target} cannot be read: {failure}", f"look at s3://{bucket}/{KEY}"
             ) from None
-        if found is not None and found.run != self._run and found.expires > now:
+        if found is not None and found.run not in self._mine and found.expires > now:
             raise StepBlocked(
                 f"another run works on {target}: {found}",
                 f"wait for it; if it is dead, resume it, or delete s3://{bucket}/{KEY}",

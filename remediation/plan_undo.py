@@ -9,13 +9,13 @@ from datetime import datetime
 
 from fixtures.code_location import CodeLocation
 from fixtures.estate import Target
-from fixtures.fact import Absent, Unreadable
+from fixtures.fact import Absent, Unreadable, value
 from remediation.plan import Plan, TargetPlan
 from remediation.plan_undo_stack import old_package_at, plan_stack, standing
 from remediation.plan_undo_trigger import plan_trigger
 from remediation.preflight import Obstacle, blocked_by
 from remediation.roll_back_look import BucketAt, PackageAt
-from remediation.roll_back_record import Done, StackChange, Upload
+from remediation.roll_back_record import Done, Left, StackChange, Upload
 from remediation.step import Step
 from remediation.steps.undo_artifact import UndoBucket, UndoUploads
 from remediation.undo_context import UNDO, Kept, Undoing
@@ -80,9 +80,16 @@ def _plan_target(plan: _Target, done: Done, undoing: Undoing) -> _Target:
         mine = [upload for upload in uploads if upload.bucket == bucket]
         _plan_bucket(plan, bucket, mine, undoing, made=bucket in buckets)
     for left in done.left:
-        if left.target == plan.target:
-            plan.keep(left.what, 1, [Obstacle(f"{left.what} is left: {left.why}", "")])
+        if left.target == plan.target and not _is_gone(left, undoing):
+            plan.keep(left.what, 1, [Obstacle(left.why, "")])
     return plan
+
+
+def _is_gone(left: Left, undoing: Undoing) -> bool:
+    """Whether a person has deleted the shared stack that the run made."""
+    seen = undoing.seen(left.target)
+    shared = value(seen.shared) if seen else None
+    return bool(left.stack) and shared is not None and all(one.stack.name != left.stack for one in shared)
 
 
 def _plan_forwarders(plan: _Target, done: Done, undoing: Undoing) -> None:
@@ -137,11 +144,11 @@ def _plan_bucket(plan: _Target, bucket: str, uploads: list[Upload], undoing: Und
         if isinstance(found, Absent):
             continue
         if isinstance(found, Unreadable):
-            obstacle = Obstacle(f"{upload.key} in bucket {bucket} could not be read ({found})", "grant it, run again")
+            obstacle = Obstacle(f"{upload.key} could not be read ({found})", "grant it, run again")
         elif found.sha256 != upload.sha256:
-            obstacle = Obstacle(f"{upload.key} in bucket {bucket} is not what the run uploaded", "look whose it is")
+            obstacle = Obstacle(f"{upload.key} is not what the run uploaded any more", "look whose it is")
         elif users:
-            obstacle = Obstacle(f"{upload.key} in bucket {bucket} is used by {', '.join(users)}", "undo them first")
+            obstacle = Obstacle(f"{upload.key} is left: {len(users)} stacks still use it", "undo them first")
         else:
             objects.append((upload.key, upload.sha256))
             continue
@@ -152,7 +159,7 @@ def _plan_bucket(plan: _Target, bucket: str, uploads: list[Upload], undoing: Und
     if not made or isinstance(undoing.looked.bucket(plan.target, bucket), Absent):
         return
     if stays:
-        plan.keep(bucket, 1, [Obstacle(f"bucket {bucket} is left: it is not empty", "")])
+        plan.keep(bucket, 1, [Obstacle("the bucket is left: it is not empty", "")])
     else:
         plan.last.append(UndoBucket(plan.target, bucket, plan.undone))
 
@@ -177,5 +184,6 @@ def _frozen(plan: _Target, done: Done, undoing: Undoing) -> TargetPlan:
     lock = done.locks.get(plan.target, "")
     there = lock and not isinstance(undoing.looked.bucket(plan.target, lock), Absent | Unreadable)
     steps = (*(step for _, step in plan.steps), *plan.last)
-    blocked = tuple(blocked_by(plan.target, one.subject, UNDO, one.obstacles) for one in plan.kept)
+    waiting = [one for one in plan.kept if one.waits]
+    blocked = tuple(blocked_by(plan.target, one.subject, UNDO, one.obstacles) for one in waiting)
     return TargetPlan(plan.target, steps, blocked, lock if there else "")

@@ -72,7 +72,7 @@ def plan_stack(change: StackChange, undoing: Undoing) -> StackPlan:
     now = standing(change, undoing)
     if now is None:
         return _refused(
-            f"stack {change.stack} is not among those that were looked at",
+            "its stack is not among those that were looked at",
             "it is gone, or not asked for: leave --accounts, --regions and --forwarders out, run again",
         )
     digest = value(now.template)
@@ -81,7 +81,7 @@ def plan_stack(change: StackChange, undoing: Undoing) -> StackPlan:
     if current is None or old is None:
         missing = f"({now.template})" if current is None else f"(run {undoing.past.run} did not keep it)"
         which = "template" if current is None else "former template"
-        return _refused(f"the {which} of {change.stack} could not be read {missing}", _GRANT)
+        return _refused(f"its {which} could not be read {missing}", _GRANT)
     if _as_before(change, now, current, old, undoing):
         return StackPlan(None, ())
     moved = tuple(_moved(change, now, current, undoing))
@@ -149,7 +149,7 @@ def _moved(change: StackChange, now: Standing, current: Template, undoing: Undoi
     """Whether the stack is not any more what the run left."""
     look = f"somebody changed it since run {undoing.past.run}: look at it, then undo it by hand"
     if current.digest != _asked_template(change):
-        yield Obstacle(f"stack {change.stack} has another template than the run gave it", look)
+        yield Obstacle("its stack has another template than the run gave it", look)
         return
     asked = _asked_values(change, current)
     names = sorted(
@@ -158,11 +158,9 @@ def _moved(change: StackChange, now: Standing, current: Template, undoing: Undoi
         if MASK not in {found, asked.get(name)} and asked.get(name) != found
     )
     if names:
-        yield Obstacle(f"stack {change.stack} has other values than the run gave it for {', '.join(names)}", look)
+        yield Obstacle(f"its stack has other values than the run gave it for {', '.join(names)}", look)
     elif _updated_since(change, now, undoing) and now.stack.status != "UPDATE_ROLLBACK_COMPLETE":
-        yield Obstacle(
-            f"stack {change.stack} was updated since the run, at {now.stack.changed:%Y-%m-%d %H:%M} UTC", look
-        )
+        yield Obstacle(f"its stack was updated since the run, at {now.stack.changed:%Y-%m-%d %H:%M} UTC", look)
 
 
 def _updated_since(change: StackChange, now: Standing, undoing: Undoing) -> bool:
@@ -226,7 +224,7 @@ def _values(change: StackChange, stack: Stack, current: Template, old: Template,
         else:
             problems.append(
                 Obstacle(
-                    f"the value that {name} had is not known: CloudFormation does not show it (NoEcho)",
+                    f"the value that {name} had is not known: CloudFormation does not show it again (NoEcho)",
                     "give it with --rollback-parameters=FILE",
                 )
             )
@@ -236,7 +234,7 @@ def _values(change: StackChange, stack: Stack, current: Template, old: Template,
 def _unfit(now: Standing, old: Template, undoing: Undoing) -> Iterator[Obstacle]:
     """What the present says against an update, whatever it would change."""
     if now.stack.status not in HEALTHY:
-        yield Obstacle(f"stack {now.stack.name} is {now.stack.status}", way_out(now.stack.status))
+        yield Obstacle(f"its stack is {now.stack.status}", way_out(now.stack.status))
     if now.forwarder is None:
         return
     for name, fact in (("change sets", now.forwarder.change_sets), ("invocation", now.forwarder.invocation)):

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from checks.test_bucket import stale_rules
-from checks.wiring import describe
 from fixtures.answers import as_answer, optional_text, text
 from fixtures.estate import Notification, Rule, Seen
 from fixtures.fact import Absent, Unreadable, value
@@ -42,7 +41,7 @@ def plan_trigger(change: TriggerChange, undoing: Undoing) -> TriggerPlan:
     seen = undoing.seen(change.target)
     bucket = undoing.estate.buckets.get(change.bucket)
     if seen is None or bucket is None:
-        reason = Obstacle(f"bucket {change.bucket} was not looked at", "leave --accounts, --regions, --forwarders out")
+        reason = Obstacle("it was not looked at", "leave --accounts, --regions, --forwarders out")
         return TriggerPlan(None, _kept(change, [reason], documents=True, grants=len(change.grants)))
     if isinstance(bucket.notification, Absent | Unreadable):
         reason = Obstacle(f"its notification document could not be read ({bucket.notification})", "grant it, run again")
@@ -77,7 +76,9 @@ def _document(change: TriggerChange, now: Notification, undoing: Undoing) -> _Do
     gone, _ = stale_rules(former.rules, undoing.estate)
     goal = parse_notification(Merge((), gone).document(former)) if gone else former
     dropped = tuple(
-        Obstacle(f"{describe(rule)} cannot be put back: its function is gone, and S3 refuses such a rule", "")
+        Obstacle(
+            f"its rule for {rule.arn.rpartition(':')[2]} is not put back: that function is gone, and S3 refuses it", ""
+        )
         for rule in gone
     )
     if same(now, goal):
@@ -85,7 +86,7 @@ def _document(change: TriggerChange, now: Notification, undoing: Undoing) -> _Do
     if any(same(now, one) for one in written):
         return _Document(goal, written, dropped, stays=False)
     changes = "; ".join(differences(written[-1], now))
-    obstacle = Obstacle(f"the document of {change.bucket} was changed since the run: {changes}", _BY_HAND)
+    obstacle = Obstacle(f"its document was changed since the run: {changes}", _BY_HAND)
     return _Document(None, written, (obstacle,), stays=True)
 
 

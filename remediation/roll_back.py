@@ -1,26 +1,29 @@
 """One run of `--rollback`: undo an earlier run in reverse, by its journal, and say what cannot be undone."""
 
+import contextlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from fixtures.answers import Malformed
-from fixtures.errors import InputError
+from fixtures.errors import InputError, SuiteError
 from fixtures.estate import Target
 from fixtures.run_folder import earlier_run, run_folder, run_id
 from fixtures.snapshot import read_snapshot, write_snapshot
 from fixtures.state import OPTIONS
-from remediation.engine import Outcome, State
+from remediation.engine import Outcome, State, StepOutcome
 from remediation.fix_run import AFTER, BEFORE, JOURNAL, FixRun
-from remediation.journal import BrokenJournalError, Journal, read_journal
+from remediation.journal import BrokenJournalError, Entry, Journal, is_being_written, read_journal
+from remediation.lock import TargetLocks
 from remediation.plan import Plan
 from remediation.plan_undo import UndoPlan, buckets_of, packages_of, plan_undo
 from remediation.preflight import Obstacle
 from remediation.roll_back_look import Looked, look
 from remediation.roll_back_parameters import read_given_values
 from remediation.roll_back_record import done_by
+from remediation.settle import left_locks, settle
 from remediation.step import Step
 from remediation.steps.undo_artifact import UndoBucket, UndoUploads
 from remediation.steps.undo_trigger import UndoTrigger
@@ -42,9 +45,11 @@ class RollBack(FixRun):
         """
         super().__post_init__()
         options = self.config.stash[OPTIONS]
-        self.past = _past(earlier_run(self.config, options.rollback or ""))
+        self.past = read_past(earlier_run(self.config, options.rollback or ""))
         self.given = read_given_values(options.rollback_parameters)
+        self.locks = TargetLocks(run_id(self.config), also=self.past.journals)
         self.undo: UndoPlan | None = None
+        self.ended = False
 
     def fix(self) -> None:
         """Plan the way back, apply it in rings, look again, re-check."""
@@ -59,22 +64,42 @@ class RollBack(FixRun):
             write_snapshot(self.estate, folder / AFTER)
 
     def _undo(self, journal: Journal) -> None:
+        self._settle_past(journal)
         self.undo = plan_undo(self._undoing(), datetime.now(UTC))
         plan = self.undo.plan
         self._keep_plan(plan, 1)
         self.blocked += plan.blocked
+        left = tuple(_reasons(one for one in self.undo.kept if not one.waits))
+        self._say(*(f"  left as it is: {line}" for line in left))
         journal.write("begin", run=run_id(self.config), undoes=self.past.run, steps=[step.name for step in plan.steps])
-        if not plan.steps or not self._may_go_on(plan):
-            return
-        # the target's lock stands in a bucket that may go: first everything else, then the locks, then the buckets
-        if self._rings(plan.only(lambda step: not isinstance(step, UndoBucket)), journal):
-            self._give_locks_back(journal)
-            self._delete_buckets(plan, journal)
+        if plan.steps and self._may_go_on(plan):
+            # a target's lock stands in a bucket that may go: everything else, then the locks, then the buckets
+            buckets = plan.only(lambda step: isinstance(step, UndoBucket))
+            if self._rings(plan.without({step.name for step in buckets.steps}), journal):
+                self._give_locks_back(journal)
+                self._delete(buckets, journal)
+        self.ended = True
 
-    def _delete_buckets(self, plan: Plan, journal: Journal) -> None:
-        stay = {o.step.target for outcome in self.outcomes for o in outcome.steps if o.state is not State.DONE}
-        buckets = plan.only(lambda step: isinstance(step, UndoBucket) and step.target not in stay)
-        unlocked = Plan(buckets.run, buckets.made, tuple(replace(target, bucket="") for target in buckets.targets))
+    def _settle_past(self, journal: Journal) -> None:
+        """Wait for what the run, or a rollback of it that was stopped, left in flight, and look at that again."""
+        targets: set[Target] = set()
+        for run, entries in self.past.journals.items():
+            targets |= settle(
+                entries, lambda target: self.access.writer(journal, target, lambda text: self._say(f"  {text}")),
+                of_run=run,
+            )  # fmt: skip
+            for target, bucket in left_locks(entries).items():
+                self.locks.remember(target, bucket)
+        self._look_again(frozenset(targets & {seen.target for seen in self.estate.targets}))
+
+    def _delete(self, buckets: Plan, journal: Journal) -> None:
+        stay = {o.step.target: o for outcome in self.outcomes for o in outcome.steps if o.state is not State.DONE}
+        why = "it is left: not everything that may need it was undone"
+        self.outcomes.append(
+            Outcome(tuple(StepOutcome(step, State.SKIPPED, why) for step in buckets.steps if step.target in stay))
+        )
+        free = buckets.only(lambda step: step.target not in stay)
+        unlocked = Plan(free.run, free.made, tuple(replace(target, bucket="") for target in free.targets))
         if unlocked.steps:
             outcome = self._apply(unlocked, journal)
             self._look_again(outcome.touched)
@@ -106,7 +131,7 @@ class RollBack(FixRun):
 
     def _failures(self) -> Iterator[str]:
         yield from super()._failures()
-        open_ones = sum(one.count for one in self._kept if any(obstacle.to_do for obstacle in one.obstacles))
+        open_ones = sum(one.count for one in self._kept if one.waits)
         if open_ones:
             yield f"run {self.past.run} is not undone as a whole: {open_ones} writes wait for a person"
 
@@ -121,9 +146,12 @@ class RollBack(FixRun):
             return
         total = self.past.done.count
         undone = sum(_count(o.step) for outcome in self.outcomes for o in outcome.of(State.DONE))
+        if not self.ended:
+            yield f"the rollback was stopped: go on with --rollback={self.past.run}, it sees what is undone already"
+            return
         kept = self._kept
         cannot = sum(one.count for one in kept)
-        before = total - undone - cannot
+        before = total - sum(map(_count, self.undo.plan.steps)) - sum(one.count for one in self.undo.kept)
         already = f"; {before} were as before already" if before > 0 else ""
         yield f"{undone} of {total} writes of run {self.past.run} undone{already}; {cannot} cannot be" + ":" * (
             cannot > 0
@@ -131,21 +159,42 @@ class RollBack(FixRun):
         yield from _reasons(kept)
 
 
-def _past(folder: Path) -> Past:
+def read_past(folder: Path) -> Past:
+    """What an earlier run left in its folder, and rollbacks of it beside it.
+
+    Raises:
+        InputError: the run is still alive, or its journal or snapshot cannot be read or relied on.
+    """
+    run = folder.resolve().name
+    journal = folder / JOURNAL
+    if is_being_written(journal):
+        raise InputError(f"--rollback={run}", "that run is not over: its journal is being written", "wait for its end")
     try:
-        entries = read_journal(folder / JOURNAL)
+        entries = read_journal(journal)
         done = done_by(entries)
     except (BrokenJournalError, Malformed) as broken:
         raise InputError(
-            f"--rollback={folder.name}", f"its journal cannot be relied on ({broken})", "undo that run by hand"
+            f"--rollback={run}", f"its journal cannot be relied on ({broken})", "undo that run by hand"
         ) from None
     after = folder / AFTER
     return Past(
-        run=folder.name,
+        run=run,
+        journals={run: entries, **_rollbacks_of(run, folder.resolve().parent)},
         done=done,
         before=read_snapshot(folder / BEFORE),
         after=read_snapshot(after) if after.is_file() else None,
     )
+
+
+def _rollbacks_of(run: str, folder: Path) -> Mapping[str, tuple[Entry, ...]]:
+    """The journals of rollbacks of a run that have ended or were stopped; what cannot be read is passed over."""
+    found: dict[str, tuple[Entry, ...]] = {}
+    for path in sorted(folder.glob(f"*/{JOURNAL}")):
+        with contextlib.suppress(SuiteError):
+            entries = read_journal(path) if not is_being_written(path) else ()
+            if any(entry.content.get("undoes") == run for entry in entries):
+                found[path.parent.name] = entries
+    return found
 
 
 def _count(step: Step) -> int:

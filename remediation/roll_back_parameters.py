@@ -70,7 +70,8 @@ def read_given_values(path: Path | None) -> GivenValues:
     try:
         return GivenValues(_File.model_validate(content).stack)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
+        found = error.errors(include_input=False, include_url=False)
+        first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
         named = ".".join(str(step) for step in first["loc"])
         if first["type"] == "extra_forbidden":
             known = _Stack.model_fields if len(first["loc"]) > 1 else _File.model_fields

@@ -9,6 +9,7 @@ from remediation.journal import Entry
 from remediation.settle import Dangling, intent_of
 
 _ENDS = frozenset({"result", "failure"})
+_SHARED = "the shared stack is left: others may import from it, and it does no harm"
 _ARTIFACT, _LOCK = "artifact", "lock"
 # undone by a step of their own, or by undoing what they belong to
 _UNDONE = frozenset({
@@ -98,11 +99,12 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A write that is left as it is on purpose, and why."""
+    """A write that is left as it is on purpose, and why. `stack` names the shared stack that the run made."""
 
     target: Target
     what: str
     why: str
+    stack: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,15 +217,15 @@ def _left(write: Write) -> Iterator[Left]:
         return
     match write.operation:
         case "CreateStack":
-            what = f"shared stack {write.text('StackName')}"
-            why = "others may import from it, and it does no harm; it can be deleted once nobody imports from it"
+            yield Left(write.target, write.text("StackName"), _SHARED, stack=write.text("StackName"))
+            return
         case "PutObject":
             what = f"s3://{write.text('Bucket')}/{write.text('Key')}"
-            why = "it is the old package, which the old template names"
+            why = "it is left: it is the old package, which the old template names"
         case "Invoke":
-            what, why = f"the test event to {write.text('FunctionName')}", "XDR has received it"
+            what, why = write.text("FunctionName"), "the test event cannot be taken back: XDR has received it"
         case other:
-            what, why = other, "this suite does not know how to undo it"
+            what, why = write.step, f"this suite does not know how to undo {other}"
     yield Left(write.target, what, why)
 
 

@@ -72,10 +72,17 @@ def left_locks(entries: Iterable[Entry]) -> Mapping[Target, str]:
     return held
 
 
-def settle(entries: tuple[Entry, ...], writer_for: Callable[[Target], Writer]) -> frozenset[Target]:
+def settle(
+    entries: tuple[Entry, ...], writer_for: Callable[[Target], Writer], *, of_run: str = ""
+) -> frozenset[Target]:
     """Wait for what goes on in AWS, take change sets back that nobody will execute, and record what was found.
 
     The rest needs no settling: steps read before they write, so that what was carried out is seen and not repeated.
+
+    Args:
+        entries: the journal of the run that was stopped.
+        writer_for: access to a target.
+        of_run: that run, where another one's journal is written: its lines have numbers of their own.
 
     Returns:
         The targets in which something was in flight.
@@ -85,7 +92,10 @@ def settle(entries: tuple[Entry, ...], writer_for: Callable[[Target], Writer]) -
         writer = writer_for(found.target)
         targets.add(found.target)
         told = _outcome(writer, found)
-        writer.journal.write("reconciled", intent=found.number, step=found.step, found=told)
+        if of_run:
+            writer.journal.write("settled", run=of_run, line=found.number, step=found.step, found=told)
+        else:
+            writer.journal.write("reconciled", intent=found.number, step=found.step, found=told)
     for found in left_change_sets(entries):
         targets.add(found.target)
         _take_back(writer_for(found.target), found)

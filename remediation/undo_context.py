@@ -1,6 +1,6 @@
 """What undoing a run is planned from: what it did, what there was before, what it left, and what there is now."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -8,6 +8,7 @@ from fixtures.code_location import parsed, pseudo_of
 from fixtures.estate import Estate, Seen, Stack, Target
 from fixtures.intrinsics import Pseudo
 from fixtures.template import Template
+from remediation.journal import Entry
 from remediation.preflight import Obstacle
 from remediation.roll_back_look import Looked
 from remediation.roll_back_parameters import GivenValues
@@ -18,9 +19,13 @@ UNDO = frozenset({"undo"})  # what a refusal of an undo step refuses: no finding
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """The earlier run: `before` is what it saw first, `after` what it saw last, where it came that far."""
+    """The earlier run: `before` is what it saw first, `after` what it saw last, where it came that far.
+
+    `journals` are its own and those of rollbacks of it that were begun before, by run.
+    """
 
     run: str
+    journals: Mapping[str, tuple[Entry, ...]]
     done: Done
     before: Estate
     after: Estate | None
@@ -71,3 +76,8 @@ class Kept:
     subject: str
     count: int
     obstacles: tuple[Obstacle, ...]
+
+    @property
+    def waits(self) -> bool:
+        """Whether a person can do something about it; else it is left for good."""
+        return any(obstacle.to_do for obstacle in self.obstacles)

@@ -3,10 +3,12 @@
 import contextlib
 import threading
 import traceback
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
+from typing import TypeVar
 
 from fixtures.errors import SuiteError
 from fixtures.estate import Target
@@ -16,6 +18,8 @@ from remediation.progress import Progress
 from remediation.step import Interrupted, Step, StepBlocked, StepFailed
 from remediation.writer import Trail, Writer
 
+T = TypeVar("T")
+R = TypeVar("R")
 LANES = 16
 _HEED = 0.5  # seconds after which a Ctrl-C is heeded at the latest
 ALL_FIXES = frozenset({"artifact", "shared-stack", "forwarder-stack", "trigger", "stale-rules", "duplicates"})
@@ -83,16 +87,35 @@ def apply(plan: Plan, lanes: Lanes) -> Outcome:
     leaves at once; the journal says where.
     """
     targets = [target for target in plan.targets if target.steps]
-    with ThreadPoolExecutor(min(LANES, len(targets)) or 1, thread_name_prefix="lane") as pool:
+    opened = ((target, lanes.writer_for(target.target)) for target in targets)
+    stopping = "stopping: what is in flight is finished or abandoned safely ..."
+    found = side_by_side(
+        lambda lane: _run_lane(*lane, lanes), opened, lanes.stop, partial(lanes.progress.say, stopping)
+    )
+    return Outcome(tuple(outcome for lane in found for outcome in lane))
+
+
+def side_by_side(
+    work: Callable[[T], R], things: Iterable[T], stop: threading.Event, stopping: Callable[[], None] = lambda: None
+) -> list[R]:
+    """Do the work on everything at once, a lane each, and return what came of it in order.
+
+    Whatever ends this early sets `stop`: no lane may go on by itself; it raises when every lane has ended. `stopping`
+    is called at once when Ctrl-C was pressed.
+    """
+    with ThreadPoolExecutor(LANES, thread_name_prefix="lane") as pool:
         try:
-            running = [pool.submit(_run_lane, target, lanes.writer_for(target.target), lanes) for target in targets]
-            while wait(running, timeout=_HEED).not_done:
-                pass  # a Ctrl-C that came just before a wait without end would not end it
-            return Outcome(tuple(outcome for lane in running for outcome in lane.result()))
+            running = [pool.submit(work, thing) for thing in things]
+            open_lanes: set[Future[R]] = set(running)
+            while open_lanes:  # a Ctrl-C that came just before a wait without end would not end it
+                ended, open_lanes = wait(open_lanes, timeout=_HEED, return_when=FIRST_EXCEPTION)
+                for lane in ended:
+                    lane.result()
+            return [lane.result() for lane in running]
         except BaseException as error:
-            lanes.stop.set()  # whatever ends this function early must not leave lanes that go on by themselves
+            stop.set()
             if isinstance(error, KeyboardInterrupt):
-                lanes.progress.say("stopping: what is in flight is finished or abandoned safely ...")
+                stopping()
             raise
 
 

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +9,7 @@ from fixtures.estate import Estate, Forwarder, Function, LogFlow, Target
 from fixtures.fact import Absent, Unreadable, value
 from fixtures.readers.functions import read_function
 from fixtures.readers.logs import read_flow
-from remediation.engine import LANES, Outcome, State
+from remediation.engine import Outcome, State, side_by_side
 from remediation.steps.event import SendTestEvent
 from remediation.writer import Writer
 
@@ -64,15 +63,8 @@ def prove_all(
     changed: Sequence[Changed], writer_for: Callable[[Target], Writer], before: Estate, stop: threading.Event
 ) -> tuple[FlowProof, ...]:
     """Prove every changed forwarder, all targets at once."""
-    if not changed:
-        return ()
-    with ThreadPoolExecutor(min(LANES, len(changed)), thread_name_prefix="proof") as pool:
-        running = [pool.submit(prove_flows, writer_for(lane.target), lane, before) for lane in changed]
-        try:
-            return tuple(proof for lane in running for proof in lane.result())
-        except KeyboardInterrupt:
-            stop.set()
-            raise
+    proofs = side_by_side(lambda lane: prove_flows(writer_for(lane.target), lane, before), changed, stop)
+    return tuple(proof for lane in proofs for proof in lane)
 
 
 def prove_flows(writer: Writer, changed: Changed, before: Estate) -> tuple[FlowProof, ...]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from fixtures.accounts import AccountsFile, Source, parse_source
 from fixtures.errors import InputError
 from fixtures.options import Options, RingSize
 from fixtures.run_folder import write_private
@@ -28,6 +29,7 @@ class RunRecord(BaseModel):
     version: Literal[1] = 1
     regions: tuple[str, ...]
     accounts: tuple[str, ...]
+    accounts_from: str | None = None
     forwarders: tuple[str, ...]
     checks: tuple[str, ...]
     tests: tuple[str, ...]
@@ -47,11 +49,16 @@ class RunRecord(BaseModel):
     proof_timeout: timedelta
 
     def applied_to(self, options: Options) -> Options:
-        """`options` with where to look and what may be done taken from the earlier run, unless they are said again."""
+        """`options` with where to look and what may be done taken from the earlier run, unless they are said again.
+
+        A file or an organization is read again: its accounts may have other roles by now.
+        """
+        said_again = options.accounts or options.accounts_from
         return replace(
             options,
             regions=options.regions or self.regions,
-            accounts=options.accounts or self.accounts,
+            accounts=options.accounts if said_again else self.accounts,
+            accounts_from=options.accounts_from if said_again else parse_source(self.accounts_from),
             forwarders=options.forwarders or self.forwarders,
             role=options.role or self.role,
             external_id=options.external_id or self.external_id,
@@ -83,7 +90,8 @@ def write_record(options: Options, folder: Path, tests: Iterable[str]) -> None:
     settings = options.settings or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
     record = RunRecord(
         regions=options.regions,
-        accounts=options.accounts,
+        accounts=() if options.accounts_from else options.accounts,
+        accounts_from=_source(options.accounts_from),
         forwarders=options.forwarders,
         checks=options.checks,
         tests=tuple(tests),
@@ -103,6 +111,12 @@ def write_record(options: Options, folder: Path, tests: Iterable[str]) -> None:
         proof_timeout=options.proof_timeout,
     )
     write_private(folder / FILE, record.model_dump_json(indent=2) + "\n")
+
+
+def _source(source: Source | None) -> str | None:
+    if isinstance(source, AccountsFile):
+        source = replace(source, path=source.path.resolve())
+    return str(source) if source else None
 
 
 def _absolute(path: Path | None) -> Path | None:

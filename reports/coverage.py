@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 
 from fixtures.estate import Bucket, Estate, Forwarder, Seen
 from fixtures.fact import Cause, Unreadable
+from fixtures.options import ALL_REGIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,8 @@ class Gap:
 class Coverage:
     """Targets asked for, reached, and reached but not wholly readable.
 
-    `unreached` and `unread` hold one gap per cause, the most frequent first.
+    `unreached` and `unread` hold one gap per cause, the most frequent first; `left_out` holds accounts that are not
+    audited on purpose (suspended ones, say), which count as no target.
     """
 
     asked: int
@@ -28,12 +30,16 @@ class Coverage:
     forwarders: int
     unreached: tuple[Gap, ...]
     unread: tuple[Gap, ...]
+    left_out: tuple[Gap, ...] = ()
 
 
 def coverage(estate: Estate) -> Coverage:
     """Count the targets of an estate and name what was not seen, once per cause."""
     unreached: dict[str, list[str]] = {}
     unread: dict[str, list[str]] = {}
+    left_out: dict[str, list[str]] = {}
+    for account in estate.left_out:
+        left_out.setdefault(account.reason, []).append(account.account)
     partly = 0
     for seen in estate.targets:
         if not seen.reached:
@@ -50,6 +56,7 @@ def coverage(estate: Estate) -> Coverage:
         forwarders=len(estate.forwarders),
         unreached=_gaps(unreached),
         unread=_gaps(unread),
+        left_out=_gaps(left_out),
     )
 
 
@@ -63,7 +70,9 @@ def _cause(seen: Seen, fact: Unreadable) -> str:
     text = str(fact)
     for forwarder in sorted(seen.forwarders, key=lambda known: -len(known.name)):
         text = text.replace(forwarder.name, "<forwarder>")
-    return text.replace(seen.target.account, "<account>").replace(seen.target.region, "<region>")
+    if seen.target.region != ALL_REGIONS:
+        text = text.replace(seen.target.region, "<region>")
+    return text.replace(seen.target.account, "<account>")
 
 
 def _unreadable(estate: Estate, seen: Seen) -> Iterator[Unreadable]:

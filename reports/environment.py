@@ -39,7 +39,7 @@ def _asked(options: Options) -> Mapping[str, str]:
     return {
         "Mode": mode_of(options),
         "Regions": ", ".join(options.regions),
-        "Accounts": ", ".join(options.accounts),
+        "Accounts": str(options.accounts_from or ", ".join(options.accounts)),
         "Forwarders": ", ".join(options.forwarders),
         "Checks": ", ".join(options.checks),
         "Release": str(options.release or ""),

@@ -93,7 +93,7 @@ def _tile(title: str, numbers: list[tuple[str, int, str]]) -> str:
 def _gaps(seen: Coverage | None) -> Iterator[str]:
     if seen is None:
         return
-    for title, gaps in (("Not reached", seen.unreached), ("Not read", seen.unread)):
+    for title, gaps in (("Not audited", seen.left_out), ("Not reached", seen.unreached), ("Not read", seen.unread)):
         if gaps:
             yield f'<section class="gaps"><h3>{title}</h3><ul>{"".join(map(_gap, gaps[:MOST_GROUPS]))}</ul></section>'
 

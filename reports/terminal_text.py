@@ -61,8 +61,11 @@ def _coverage(seen: Coverage, estate: Estate, limits: Limits) -> Iterator[Line]:
     parts = [f"{seen.asked:,} asked", f"{seen.reached:,} reached"]
     parts += [f"{seen.partly:,} partly seen"] if seen.partly else []
     parts += [f"{missing:,} not reached"] if missing else []
+    left_out = sum(len(gap.targets) for gap in seen.left_out)
+    parts += [f"{count(left_out, 'account')} not audited"] if left_out else []
     colour = "red" if missing else "yellow" if seen.partly else "green"
     yield Line(f"targets    {', '.join(parts)}; looked at {estate.taken:%Y-%m-%d %H:%M:%S} UTC", colour)
+    yield from _gaps("not audited", seen.left_out, limits)
     yield from _gaps("not reached", seen.unreached, limits)
     yield from _gaps("not read", seen.unread, limits)
 

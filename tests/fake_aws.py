@@ -150,6 +150,12 @@ class FakeAws:
                 if self.command != "HEAD":
                     self.wfile.write(answer.body)
 
+            def handle_expect_100(self) -> bool:
+                """Say it at once: a client waits a second for it before it sends its body all the same."""
+                going_on = super().handle_expect_100()
+                self.wfile.flush()
+                return going_on
+
             do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_PATCH = handle_any  # noqa: N815  the base's names
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base's name

@@ -58,6 +58,7 @@ lint: $(READY)
 	@$(RUN) mypy
 	@$(VENV)/bin/taegis-forwarders catalogue | diff -u docs/checks.md - || { echo "make: docs/checks.md is stale: make docs" >&2; exit 1; }
 	@$(VENV)/bin/taegis-forwarders options | diff -u docs/options.md - || { echo "make: docs/options.md is stale: make docs" >&2; exit 1; }
+	@$(VENV)/bin/taegis-forwarders permissions | diff -u docs/permissions.md - || { echo "make: docs/permissions.md is stale: make docs" >&2; exit 1; }
 
 bench: $(READY)
 	@$(RUN) benchmarks $(ARGS)
@@ -65,6 +66,7 @@ bench: $(READY)
 docs: $(READY)
 	@$(VENV)/bin/taegis-forwarders catalogue > docs/checks.md
 	@$(VENV)/bin/taegis-forwarders options > docs/options.md
+	@$(VENV)/bin/taegis-forwarders permissions > docs/permissions.md
 
 # uv resolves for every platform and Python >= 3.11 at once. The file names no index: hashes hold whatever mirror serves the files.
 lock: $(READY)

@@ -7,11 +7,15 @@ from contextlib import contextmanager
 
 import pytest
 
+from fixtures.accounts import Organization
 from fixtures.answers import texts
 from fixtures.aws import Aws, CallFailed
 from fixtures.errors import InputError
 from fixtures.state import DESIRES, OPTIONS
 from remediation.plan import Plan
+
+
+ACTIONS = ("iam:ListAccountAliases",)
 
 
 def refuse_unmapped_accounts(config: pytest.Config) -> None:
@@ -21,9 +25,12 @@ def refuse_unmapped_accounts(config: pytest.Config) -> None:
         InputError: several accounts and no mapping to tenants.
     """
     options, desires = config.stash[OPTIONS], config.stash[DESIRES]
-    if options.fix and len(options.accounts) > 1 and not desires.mapped:
+    several = f"{len(options.accounts)} accounts" if len(options.accounts) > 1 else ""
+    if isinstance(options.accounts_from, Organization):
+        several = "an organization"
+    if options.fix and several and not desires.mapped:
         raise InputError(
-            f"--fix with {len(options.accounts)} accounts",
+            f"--fix with {several}",
             "it is not said which tenant they belong to, and a release must not reach another tenant's accounts",
             "map them in the settings: [tenants.NAME] accounts = [...], release = ...",
         )

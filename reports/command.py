@@ -151,6 +151,20 @@ def _journal(rest: Sequence[str]) -> int:
     return run_journal_command(rest)
 
 
+def _policy(rest: Sequence[str]) -> int:
+    from reports.policy_command import run_policy_command  # noqa: PLC0415 - see the module's docstring
+
+    return run_policy_command(rest)
+
+
+def _permissions(rest: Sequence[str]) -> int:
+    from reports.permissions_text import permissions_page  # noqa: PLC0415 - see the module's docstring
+
+    _refuse_arguments("permissions", rest)
+    sys.stdout.write(permissions_page())
+    return 0
+
+
 def _explain(rest: Sequence[str]) -> int:
     from checks.registry import load_catalogue  # noqa: PLC0415 - see the module's docstring
     from reports.catalogue_text import explained  # noqa: PLC0415 - same
@@ -187,9 +201,11 @@ VERBS: Mapping[str, Verb] = {
     "sandbox": Verb("start an emulated AWS with a legacy estate and print how to use it", _sandbox),
     "baseline": Verb("write the forwarders that are there as the inventory to hold audits to", _baseline),
     "journal": Verb("show what a run wrote to AWS; with --verify, whether its journal is whole", _journal),
+    "policy": Verb("print the least-privilege policy of an audit or a fix, or a template that makes its role", _policy),
     "explain": Verb("tell what a check means and what to do (without a name: list them)", _explain),
     "catalogue": Verb("print all checks as Markdown (docs/checks.md)", _catalogue),
     "options": Verb("print all options and settings as Markdown (docs/options.md)", _options),
+    "permissions": Verb("print what audit and fix need of IAM as Markdown (docs/permissions.md)", _permissions),
 }
 
 if __name__ == "__main__":

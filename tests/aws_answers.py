@@ -109,6 +109,13 @@ GOOD: Mapping[str, dict[str, Data]] = {
         {"logStreamName": "s", "timestamp": NOON, "message": "START RequestId: 1"},
         {"logStreamName": "s", "timestamp": NOON + 1, "message": '{"level":"debug","message":"Uploading data to s3"}'},
         {"logStreamName": "s", "timestamp": NOON + 2, "message": "REPORT RequestId: 1\tDuration: 3 ms"}]},
+    "organizations:ListAccounts": {"Accounts": [
+        {"Id": ACCOUNT, "Name": "Security", "State": "ACTIVE", "Status": "ACTIVE"}]},
+    "organizations:ListAccountsForParent": {"Accounts": [
+        {"Id": ACCOUNT, "Name": "Security", "State": "ACTIVE", "Status": "ACTIVE"}]},
+    "organizations:ListOrganizationalUnitsForParent": {"OrganizationalUnits": [
+        {"Id": "ou-abcd-22222222", "Name": "Workloads"}]},
+    "organizations:ListTagsForResource": {"Tags": [{"Key": "env", "Value": "prod"}]},
     "s3:GetBucketEncryption": {"Rule": [{"ApplyServerSideEncryptionByDefault": {
         "SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY_ARN}}]},
     "s3:GetBucketNotificationConfiguration": {"CloudFunctionConfiguration": [{
@@ -117,6 +124,8 @@ GOOD: Mapping[str, dict[str, Data]] = {
                                             {"Name": "Suffix", "Value": ".gz"}]}}}]},
     "s3:GetBucketPolicyStatus": {"IsPublic": "true"},
     "s3:GetPublicAccessBlock": {"IgnorePublicAcls": "false", "RestrictPublicBuckets": "false"},
+    "s3:ListBuckets": {"Owner": {"ID": "0a1b"},
+                       "Buckets": {"Bucket": [{"Name": "logs", "CreationDate": "2024-01-01T00:00:00Z"}]}},
     "secretsmanager:DescribeSecret": {"ARN": SECRET_ARN, "Name": "taegis",
                                       "VersionIdsToStages": {"v1": ["AWSCURRENT"], "v0": ["AWSPREVIOUS"]}},
     "secretsmanager:GetSecretValue": {"ARN": SECRET_ARN, "Name": "taegis", "SecretString": "CANARY-SECRET"},
@@ -132,6 +141,7 @@ _ROOTS = {
     "s3:GetBucketNotificationConfiguration": "NotificationConfiguration",
     "s3:GetBucketPolicyStatus": "PolicyStatus",
     "s3:GetPublicAccessBlock": "PublicAccessBlockConfiguration",
+    "s3:ListBuckets": "ListAllMyBucketsResult",
 }
 _QUERY = {"cloudformation", "sns", "sts"}
 

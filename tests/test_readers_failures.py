@@ -8,11 +8,19 @@ import pytest
 from fixtures.aws import Aws, iam_action
 from fixtures.fact import Absent, Cause, Unreadable
 from fixtures.patience import Wait
-from fixtures.readers.buckets import read_bucket_region, read_encryption, read_notification, read_package, read_public
+from fixtures.readers.buckets import (
+    read_bucket_names,
+    read_bucket_region,
+    read_encryption,
+    read_notification,
+    read_package,
+    read_public,
+)
 from fixtures.readers.functions import read_function, read_functions, read_invocation, read_policy
 from fixtures.readers.keys import read_key_policy
 from fixtures.readers.logs import read_flow
 from fixtures.readers.metrics import read_metrics
+from fixtures.readers.organization import read_members, read_members_below, read_tags
 from fixtures.readers.secrets import read_secret, read_secret_digest
 from fixtures.readers.stacks import (
     read_change_sets,
@@ -60,6 +68,7 @@ class Case:
 
 
 CASES: Mapping[str, Case] = {
+    "buckets.read_bucket_names": Case(lambda aws: read_bucket_names(aws, REGION), ("s3:ListBuckets",)),
     "buckets.read_bucket_region": Case(
         lambda aws: read_bucket_region(aws, REGION, "logs"), ("s3:HeadBucket",), ("NoSuchBucket",)
     ),
@@ -100,6 +109,12 @@ CASES: Mapping[str, Case] = {
     "metrics.read_metrics": Case(
         lambda aws: read_metrics(aws, REGION, {FUNCTION: SINCE}, SINCE, UNTIL), ("cloudwatch:GetMetricData",)
     ),
+    "organization.read_members": Case(lambda aws: read_members(aws, REGION), ("organizations:ListAccounts",)),
+    "organization.read_members_below": Case(
+        lambda aws: read_members_below(aws, REGION, "ou-abcd-11111111"),
+        ("organizations:ListAccountsForParent", "organizations:ListOrganizationalUnitsForParent"),
+    ),
+    "organization.read_tags": Case(lambda aws: read_tags(aws, REGION, ACCOUNT), ("organizations:ListTagsForResource",)),
     "regions.read_regions": Case(lambda aws: read_regions(aws, REGION), ("account:ListRegions", "ec2:DescribeRegions")),
     "secrets.read_secret": Case(
         lambda aws: read_secret(aws, REGION, SECRET_ARN),
@@ -262,12 +277,16 @@ OPTIONAL = {
         "Timeout", "MemorySize",
     },
     "logs:FilterLogEvents": {"logStreamName"},
+    "organizations:ListAccounts": {"Name", "State", "Status"},
+    "organizations:ListAccountsForParent": {"Name", "State", "Status"},
+    "organizations:ListOrganizationalUnitsForParent": {"Name"},
     "s3:GetBucketEncryption": {"KMSMasterKeyID"},
     "s3:GetBucketNotificationConfiguration": {
         "Id", "Filter", "S3Key", "FilterRule", "Value", "CloudFunctionConfiguration",
     },
     # The second flag is not looked at where the first is off.
     "s3:GetPublicAccessBlock": {"IgnorePublicAcls"},
+    "s3:ListBuckets": {"Owner", "ID", "Bucket", "CreationDate"},
     "secretsmanager:DescribeSecret": {"Name", "VersionIdsToStages", "v0", "v1"},
     "secretsmanager:GetSecretValue": {"ARN", "Name"},
     "sns:ListSubscriptionsByTopic": {"TopicArn", "Owner"},

@@ -18,6 +18,7 @@ from fixtures.options import CONSENTS
 from fixtures.sandbox import Sandbox, SandboxSpec
 from fixtures.snapshot import read_snapshot, write_snapshot
 from fixtures.state import BASELINE, DESIRES, ESTATE, OPTIONS, SETTINGS
+from tests.conftest import point_at
 from tests.estates import a_forwarder, an_estate
 from tests.fake_aws import FakeAws
 from tests.some_options import some_options
@@ -203,8 +204,7 @@ class TestSandbox:
     def test_this_process_points_at_it_alone_until_the_run_ends(
         self, run: Run, started: list[SandboxSpec], at_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setenv("AWS_PROFILE", "production")
-        monkeypatch.setenv("AWS_SESSION_TOKEN", "of-production")
+        point_at(monkeypatch, {"AWS_PROFILE": "production", "AWS_SESSION_TOKEN": "of-production"})
         monkeypatch.setenv("NO_PROXY", "internal.example")
         before = dict(os.environ)
         self.take(run)

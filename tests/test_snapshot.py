@@ -124,7 +124,9 @@ def test_the_types_come_back_too(tmp_path: Path) -> None:
 def test_a_snapshot_is_the_same_bytes_every_time(tmp_path: Path) -> None:
     for name in ("a.gz", "b.gz"):
         write_snapshot(everything(), tmp_path / name)
-    assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
+    one, other = ((tmp_path / name).read_bytes() for name in ("a.gz", "b.gz"))
+    assert one == other
+    assert one[4:8] == bytes(4)  # where gzip keeps the time
 
 
 def test_only_its_owner_may_read_it_even_where_a_file_was_open_to_all(tmp_path: Path) -> None:
@@ -163,7 +165,7 @@ REFUSALS = {
     "newer": (content(version=2), "version 2, this suite reads 1; take it again with --snapshot"),
     "no-estate": (content(), "not a snapshot (estate."),
     "half-a-gzip": (gzip.compress(content())[:-9], "not a whole gzip file"),
-    "spoiled-gzip": (gzip.compress(content())[:12] + b"\xff" * 9, "not a whole gzip file"),
+    "spoiled-gzip": (gzip.compress(content())[:10] + b"\xff" * 30, "not a whole gzip file"),
     "gzip-of-garbage": (gzip.compress(b"nothing"), "not a snapshot (Invalid JSON"),
 }
 

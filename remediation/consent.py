@@ -14,7 +14,6 @@ from fixtures.errors import InputError
 from fixtures.state import DESIRES, OPTIONS
 from remediation.plan import Plan
 
-
 ACTIONS = ("iam:ListAccountAliases",)
 
 

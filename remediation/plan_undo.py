@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from checks.verdict import count
 from fixtures.code_location import CodeLocation
 from fixtures.estate import Target
 from fixtures.fact import Absent, Unreadable, value
@@ -148,7 +149,9 @@ def _plan_bucket(plan: _Target, bucket: str, uploads: list[Upload], undoing: Und
         elif found.sha256 != upload.sha256:
             obstacle = Obstacle(f"{upload.key} is not what the run uploaded any more", "look whose it is")
         elif users:
-            obstacle = Obstacle(f"{upload.key} is left: {len(users)} stacks still use it", "undo them first")
+            obstacle = Obstacle(
+                f"{upload.key} is left: {count(len(users), 'stack')} still in need of it", "undo them first"
+            )
         else:
             objects.append((upload.key, upload.sha256))
             continue

@@ -10,8 +10,10 @@ from botocore.credentials import Credentials  # noqa: TID251  credentials are wh
 from moto import mock_aws
 
 from fixtures.aws import Aws, Clients
+from fixtures.estate import Estate
 from fixtures.sandbox import DEFAULT_ACCOUNTS, DEFAULT_REGIONS, Sandbox, SandboxSpec, start_sandbox
 from tests.fake_aws import FakeAws
+from tests.looking import EVERYTHING, Looker
 
 MOTO_ACCOUNT = "123456789012"
 _NOWHERE = {
@@ -99,3 +101,26 @@ def at_sandbox(shared_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sand
     """The same, with this process's AWS variables pointing at it."""
     point_at(monkeypatch, dict(shared_sandbox.environment))
     return shared_sandbox
+
+
+@pytest.fixture(scope="session")
+def _looker(shared_sandbox: Sandbox) -> Iterator[Looker]:
+    server = FakeAws(shared_sandbox.endpoint)
+    yield Looker(server, shared_sandbox)
+    server.stop()
+
+
+@pytest.fixture
+def looker(_looker: Looker, no_pauses: None) -> Iterator[Looker]:  # noqa: ARG001  wanted for what it does
+    """An observer of the shared sandbox, through a server that can be told to answer otherwise."""
+    with _looker.pointed_at():
+        _looker.proxy.forget()
+        yield _looker
+
+
+@pytest.fixture(scope="session")
+def sandbox_estate(_looker: Looker) -> Estate:
+    """Everything that can be observed in the shared sandbox, with what a plan needs."""
+    with _looker.pointed_at():
+        _looker.proxy.forget()
+        return _looker.look(EVERYTHING, *(_looker.entrance(*place) for place in _looker.places))

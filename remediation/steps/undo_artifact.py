@@ -25,6 +25,7 @@ class UndoUploads(Step):
         "s3:DeleteObject",
         "s3:GetObject",
         "s3:ListBucket",
+        "kms:Decrypt",
         "cloudformation:DescribeStacks",
         "cloudformation:ListStacks",
     )

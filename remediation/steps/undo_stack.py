@@ -44,6 +44,7 @@ class UndoStackUpdate(Step):
         "lambda:GetFunction",
         "s3:GetObject",
         "s3:ListBucket",
+        "kms:Decrypt",
     )
     FIX: ClassVar[str] = "undo-stack"
 

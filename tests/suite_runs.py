@@ -11,16 +11,16 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from pathlib import Path
-from typing import TypeAlias
 
-from fixtures.sandbox import Sandbox
-from fixtures.sandbox.aws_call import Answer, AwsCall
+from fixtures.sandbox import DEFAULT_REGIONS, Sandbox
+from fixtures.sandbox.log_source import LogSource
 from fixtures.sandbox.synthetic_release import CANARIES
-from tests.fake_aws import FakeAws, _Raw
 from tests.sandbox_engine import requests_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,7 +28,6 @@ READER = Path(__file__).with_name("independent_reader.py")
 CRASHES = ("Traceback", "INTERNALERROR", "Exception ignored")
 SUITE_AGENT = "Botocore/"  # the suite's clients; seeds and the independent reader are boto3's
 Row = Mapping[str, str]
-Refuse: TypeAlias = "Callable[[AwsCall], Answer | None]"
 _SECONDS = 100
 _FOREIGN = re.compile(r"AWS_|PYTEST_|.*_proxy$", re.IGNORECASE)
 
@@ -132,25 +131,24 @@ def at(sandbox: Sandbox, *, accounts: Sequence[str] = (), regions: Sequence[str]
     ]
 
 
-class Between(FakeAws):
-    """Stands between the suite and an engine, and refuses what a test says; everything else passes."""
-
-    def __init__(self, engine: str) -> None:
-        super().__init__(engine)
-        self.refuse: Refuse | None = None
-        self.refused: list[AwsCall] = []
-
-    def answer(self, call: AwsCall, raw: _Raw) -> Answer:
-        refusal = self.refuse(call) if self.refuse else None
-        if refusal is None:
-            return super().answer(call, raw)
-        self.refused.append(call)
-        return refusal
+@contextmanager
+def log_sources(endpoint: str, accounts: Sequence[str], *, first: int) -> Iterator[LogSource]:
+    """Logs flow for every forwarder of these accounts; `first` keeps the keys apart from those of other phases."""
+    source = LogSource(endpoint, tuple(accounts), DEFAULT_REGIONS)
+    source._numbers = count(first)
+    source.start(16.0)
+    try:
+        yield source
+    finally:
+        source.stop()
 
 
-def independently(sandbox: Sandbox, *options: str) -> dict[tuple[str, str], dict]:  # type: ignore[type-arg]
+def independently(
+    sandbox: Sandbox, *options: str, accounts: Sequence[str] = (), regions: Sequence[str] = ()
+) -> dict[tuple[str, str], dict]:  # type: ignore[type-arg]
     """What the independent reader sees, by account and region."""
-    command = [sys.executable, str(READER), sandbox.endpoint, ",".join(sandbox.accounts), ",".join(sandbox.regions)]
+    places = ",".join(accounts or sandbox.accounts), ",".join(regions or sandbox.regions)
+    command = [sys.executable, str(READER), sandbox.endpoint, *places]
     environment = {**os.environ, **sandbox.environment}
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=True, timeout=60, env=environment)
     return {(one["account"], one["region"]): one for one in json.loads(done.stdout)}
@@ -166,9 +164,8 @@ def delivered(sandbox: Sandbox) -> Counter[str]:
 
 def writes_of_the_suite(endpoint: str) -> list[tuple[str, str, str]]:
     """Account, region and operation of every write that the suite sent, by the engine's own log."""
-    entries = [one for one in requests_of(endpoint) if str(one["agent"]).startswith(SUITE_AGENT)]
-    assert entries, "the suite is not known by its agent any more"
-    return [(str(one["account"]), str(one["region"]), str(one["operation"])) for one in entries if one["write"]]
+    return [(str(one["account"]), str(one["region"]), str(one["operation"])) for one in requests_of(endpoint)
+            if one["write"] and str(one["agent"]).startswith(SUITE_AGENT)]  # fmt: skip
 
 
 def requests_of_the_suite(endpoint: str) -> Counter[str]:

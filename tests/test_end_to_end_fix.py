@@ -6,10 +6,8 @@ import json
 import subprocess
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -28,7 +26,6 @@ from fixtures.sandbox import (
     start_sandbox,
 )
 from fixtures.sandbox.demo import judge, read_results
-from fixtures.sandbox.log_source import LogSource
 from fixtures.sandbox.synthetic_release import PACKAGE
 from remediation.journal import read_journal
 from tests.suite_runs import (
@@ -41,6 +38,7 @@ from tests.suite_runs import (
     html_rows,
     independently,
     junit_of,
+    log_sources,
     secrets_in,
     writes_of_the_suite,
 )
@@ -51,7 +49,6 @@ FORWARDERS = tuple(row for row in ROWS if row.case.kind is Kind.FORWARDER)
 MIGRATED = tuple(row for row in FORWARDERS if row.case.outcome is not Outcome.BLOCKED)
 LEFT_ALONE = tuple(row for row in ROWS if row.case.outcome in {Outcome.BLOCKED, Outcome.UNTOUCHED})
 CONSENTS = "--allow=create-bucket,remove-stale-rules"
-PER_SECOND = 16.0
 STALE = "decommissioned-indexer"
 OUTCOMES = {"FAILED": ["failure"], "BLOCKED": ["failure"], "UNKNOWN": ["skipped"], "NO EVIDENCE": ["skipped"]}
 Regions = Mapping[tuple[str, str], dict]  # type: ignore[type-arg]
@@ -85,7 +82,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
                    "--yes", CONSENTS]  # fmt: skip
         before = independently(sandbox)
         reports = ("--html=report.html", "--self-contained-html", "--junitxml=junit.xml")
-        with log_sources(sandbox, 1_000) as source:
+        with log_sources(sandbox.endpoint, ACCOUNTS, first=1_000) as source:
             running = suite.start(folder / "fix", *options, *reports)
             commands = command_lines_of(running)
             fixed = ended(running, folder / "fix")
@@ -95,25 +92,13 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         sent = source.sent()
         await_deliveries(sandbox, after_migration(fixed, sent))
         after = independently(sandbox, "--probe")
-        with log_sources(sandbox, 500_000) as source:
+        with log_sources(sandbox.endpoint, ACCOUNTS, first=500_000) as source:
             newer = suite.run(folder / "newer", *options, f"--release={sandbox.newer_release_dir}")
         sent_newer = source.sent()
         await_deliveries(sandbox, after_migration(newer, sent_newer))
         after_newer = independently(sandbox, "--probe")
         yield Story(sandbox, before, fixed, writes, commands, sent, after, again, writes_again, newer, sent_newer,
                     after_newer, delivered(sandbox))  # fmt: skip
-
-
-@contextmanager
-def log_sources(sandbox: Sandbox, first: int) -> Iterator[LogSource]:
-    """Logs flow for every forwarder; `first` keeps the keys apart from those of other phases."""
-    source = LogSource(sandbox.endpoint, sandbox.accounts, sandbox.regions)
-    source._numbers = count(first)
-    source.start(PER_SECOND)
-    try:
-        yield source
-    finally:
-        source.stop()
 
 
 def command_lines_of(running: "subprocess.Popen[str]") -> bytes:

@@ -1,5 +1,6 @@
 """What a rollback does to a bucket: its document and permissions as they were, unless somebody else changed them."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from fixtures.fact import Absent
 from fixtures.sandbox.synthetic_release import PACKAGE, artifact_bucket
 from remediation.journal import Entry
 from remediation.plan_undo import UndoPlan
+from remediation.plan_undo_trigger import plan_trigger
+from remediation.roll_back_record import TriggerChange, Write
 from remediation.steps.undo_trigger import UndoTrigger
 from tests.estates import (
     CODE_SHA256,
@@ -21,6 +24,7 @@ from tests.estates import (
     a_forwarder,
     a_function,
     a_legacy_forwarder,
+    a_notification,
     a_rule,
     a_statement,
     an_arn,
@@ -201,3 +205,28 @@ def test_an_object_that_is_not_ours_any_more_stays(tmp_path: Path, package: obje
 
 def test_objects_and_buckets_that_are_gone_need_nothing(tmp_path: Path) -> None:
     assert told(uploads(tmp_path, package=Absent("o"), now=a_legacy_forwarder())) == []
+
+
+SECOND = replace(TOPIC, prefix="second/")
+
+
+@pytest.mark.parametrize(
+    ("now", "sure", "undone"),
+    [((QUEUE, OURS, SECOND), True, True), ((QUEUE, OURS), True, False), ((QUEUE, OURS), False, True),
+     ((QUEUE, OURS, SECOND), False, True), ((QUEUE,), True, None)],
+    ids=["the last one", "only the first", "the last may not have been made", "it was made", "as it was"],
+)  # fmt: skip
+def test_several_writes_to_a_bucket_go_back_to_before_the_first(
+    now: tuple[Rule, ...], sure: bool, undone: bool | None
+) -> None:
+    documents = [a_notification(QUEUE), a_notification(QUEUE, OURS), a_notification(QUEUE, OURS, SECOND)]
+    writes = tuple(
+        Write(number, HERE, f"trigger {HERE}/{LOGS}", "PutBucketNotificationConfiguration",
+              {"Bucket": LOGS, "NotificationConfiguration": json.loads(documents[number + 1].document)},
+              documents[number].document, certain=sure or number == 0)
+        for number in range(2)
+    )  # fmt: skip
+    plan = plan_trigger(TriggerChange(HERE, LOGS, writes, ()), undoing(an_estate(), (), estate_with(*now)))
+    assert (plan.step is not None, bool(plan.kept)) == (undone is True, undone is False)
+    if plan.step:
+        assert plan.step.former == documents[0]

@@ -50,6 +50,7 @@ from tests.writing import QUICK, Bench, a_bench, hold_journal
 
 REGION = "eu-west-1"
 _ACCOUNTS = itertools.count(200000000001)
+_NAMES = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +138,11 @@ class World:
     folder: Path
     region: str = REGION
     account: str = field(default_factory=lambda: str(next(_ACCOUNTS)))
+    name: str = "cloudtrail-prod"
     limits: Limits = QUICK
     benches: list[Bench] = field(default_factory=list)
     desires: Desires = field(default_factory=lambda: some_desires(release=release()))
+    asked_before: int = 0
 
     @property
     def target(self) -> Target:
@@ -176,16 +179,20 @@ class World:
 
     # what is there
 
-    def legacy(self, name: str = "cloudtrail-prod", slug: str = "awscloudtrail", *, owns_secret: bool = False) -> str:
-        """A go1.x forwarder with its bucket and package; returns its function's name."""
-        place = self.place
+    @property
+    def function_name(self) -> str:
+        """The function of `legacy`."""
+        return f"{self.name}-scwx-tdr-lambda-awscloudtrail"
+
+    def legacy(self, *, owns_secret: bool = False) -> None:
+        """A go1.x forwarder with its bucket and package."""
+        place, name = self.place, self.name
         code, logs = legacy_bucket(self.account, self.region), f"{name}-{self.account}"
         for bucket in (code, logs):
             place.make_bucket(bucket)
         place.call("s3", "put_object", Bucket=code, Key="scwx-tdr-lambda.zip", Body=legacy_package().content)
-        place.make_stack(name, legacy_template("CloudTrail", slug, owns_secret=owns_secret), {
+        place.make_stack(name, legacy_template("CloudTrail", "awscloudtrail", owns_secret=owns_secret), {
             "NotificationBucket": logs, "LegacyCodeBucket": code, "LegacyToken": CANARY_LEGACY_TOKEN})  # fmt: skip
-        return f"{name}-scwx-tdr-lambda-{slug}"
 
     def foreign_function(self, name: str, bucket: str) -> str:
         """Somebody else's function that S3 may call for this bucket; returns its ARN."""
@@ -236,7 +243,7 @@ class World:
         """The account as the suite sees it."""
         identity: Fact[Identity] = Identity(self.account, f"arn:aws:iam::{self.account}:root", "aws")
         entrance = Entrance(self.target, identity, self.aws)
-        question = Question(FACTS, depth=frozenset({"plan"}))
+        question = Question(FACTS, forwarders=(self.name,), depth=frozenset({"plan"}))
         return observe(_clients(), [entrance], question, self.desires, datetime.now(UTC))
 
     def plan(self, wanted: Mapping[str, Sequence[str]], **intent: object) -> Plan:
@@ -272,7 +279,7 @@ class World:
         """The writes of the suite that reached the engine in this account, by operation."""
         return Counter(
             f"{one['service']}:{one['operation']}"
-            for one in requests_of(self.engine.endpoint)
+            for one in requests_of(self.engine.endpoint)[self.asked_before :]
             if one["account"] == self.account and one["write"] and str(one["agent"]).startswith("Botocore")
         )
 
@@ -290,3 +297,31 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_pauses: None) -> I
     seed_account(made.place, int(made.account) % 1_000_000)
     yield made
     made.close()
+
+
+@pytest.fixture
+def ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_pauses: None) -> Iterator[World]:  # noqa: ARG001  wanted for what it does
+    """A legacy forwarder of its own in an account that has what its update needs, and that the process shares."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", _engine()[1].endpoint)
+    account = _ready_account(tmp_path)
+    made = World(tmp_path, account=account, name=f"trail-{next(_NAMES)}")
+    made.proxy.forget()
+    made.legacy()
+    made.asked_before = len(requests_of(made.engine.endpoint))
+    yield made
+    made.close()
+
+
+_READY: list[str] = []
+
+
+def _ready_account(folder: Path) -> str:
+    if not _READY:
+        first = World(folder / "ready")
+        first.folder.mkdir()
+        seed_account(first.place, int(first.account) % 1_000_000)
+        first.legacy()
+        first.ready()
+        first.close()
+        _READY.append(first.account)
+    return _READY[0]

@@ -67,21 +67,25 @@ def buckets_of(done: Done) -> Iterator[BucketAt]:
 def plan_undo(undoing: Undoing, made: datetime) -> UndoPlan:
     """What can be undone, target by target, and what cannot be."""
     done = undoing.past.done
-    plans = [_plan_target(_Target(target), done, undoing) for target in done.targets]
+    plans = [_plan_target(_Target(target), done.of(target), undoing) for target in done.targets]
     kept = tuple(one for plan in plans for one in plan.kept)
     return UndoPlan(Plan(undoing.run, made, tuple(_frozen(plan, done, undoing) for plan in plans)), kept)
 
 
 def _plan_target(plan: _Target, done: Done, undoing: Undoing) -> _Target:
+    seen = undoing.seen(plan.target)
+    if seen is None or not seen.reached:
+        why = "it was not looked at" if seen is None else f"it was not reached ({seen.identity})"
+        plan.keep("", done.count, [Obstacle(why, "run again once it can be, without --accounts and --regions")])
+        return plan
     _plan_forwarders(plan, done, undoing)
     _plan_shared(plan, done, undoing)
-    uploads = [upload for upload in done.uploads if upload.target == plan.target]
-    buckets = [bucket for target, bucket in done.buckets if target == plan.target]
-    for bucket in dict.fromkeys((*(upload.bucket for upload in uploads), *buckets)):
-        mine = [upload for upload in uploads if upload.bucket == bucket]
+    buckets = [bucket for _, bucket in done.buckets]
+    for bucket in dict.fromkeys((*(upload.bucket for upload in done.uploads), *buckets)):
+        mine = [upload for upload in done.uploads if upload.bucket == bucket]
         _plan_bucket(plan, bucket, mine, undoing, made=bucket in buckets)
     for left in done.left:
-        if left.target == plan.target and not _is_gone(left, undoing):
+        if not _is_gone(left, undoing):
             plan.keep(left.what, 1, [Obstacle(left.why, "")])
     return plan
 
@@ -95,25 +99,24 @@ def _is_gone(left: Left, undoing: Undoing) -> bool:
 
 def _plan_forwarders(plan: _Target, done: Done, undoing: Undoing) -> None:
     for change in done.stacks:
-        if change.target == plan.target and not change.shared:
+        if not change.shared:
             found = plan_stack(change, undoing)
             if found.step:
                 plan.steps.append((change.last.number, found.step))
             elif found.obstacles:
                 plan.keep(change.stack, 1, found.obstacles)
     for trigger in done.triggers:
-        if trigger.target == plan.target:
-            back = plan_trigger(trigger, undoing)
-            plan.kept += back.kept
-            if back.step:
-                plan.steps.append((trigger.last, back.step))
+        back = plan_trigger(trigger, undoing)
+        plan.kept += back.kept
+        if back.step:
+            plan.steps.append((trigger.last, back.step))
     plan.steps.sort(key=lambda numbered: -numbered[0])
 
 
 def _plan_shared(plan: _Target, done: Done, undoing: Undoing) -> None:
-    stay = [change.stack for change in done.stacks if change.target == plan.target and _stays(plan, change)]
+    stay = [change.stack for change in done.stacks if _stays(plan, change)]
     for change in done.stacks:
-        if change.target != plan.target or not change.shared:
+        if not change.shared:
             continue
         found = plan_stack(change, undoing)
         obstacles = list(found.obstacles)

@@ -128,6 +128,17 @@ class Done:
         found |= {upload.target for upload in self.uploads} | {left.target for left in self.left}
         return tuple(sorted(found | {target for target, _ in self.buckets}))
 
+    def of(self, target: Target) -> "Done":
+        """What it did in one target."""
+        return Done(
+            stacks=tuple(change for change in self.stacks if change.target == target),
+            triggers=tuple(change for change in self.triggers if change.target == target),
+            uploads=tuple(upload for upload in self.uploads if upload.target == target),
+            buckets=tuple(made for made in self.buckets if made[0] == target),
+            left=tuple(left for left in self.left if left.target == target),
+            locks={place: bucket for place, bucket in self.locks.items() if place == target},
+        )
+
     @property
     def count(self) -> int:
         """How many writes there are to be undone: a stack's update, a document, a permission, an object, a bucket."""

@@ -109,6 +109,10 @@ REFUSALS = {
     "--replay=a.json --fix": "--fix: cannot write to a kept snapshot; leave --replay out",
     "--replay=a.json --sandbox": "--sandbox: a replay is offline",
     "--plan --fix": "--plan: --fix shows its plan as well",
+    "--rollback=x --fix": "--rollback: it undoes what a --fix did; leave --fix out",
+    "--rollback=x --resume=x": "--rollback: a run is resumed or undone",
+    "--rollback=x --plan": "--resume/--rollback: they write",
+    "--rollback-parameters=x.toml": "--rollback-parameters: there is no rollback; add --rollback=RUN",
 }
 
 

@@ -14,6 +14,7 @@ from fixtures.estate import (
     PendingChangeSet,
     SharedStack,
     StoredObject,
+    Target,
 )
 from fixtures.fact import Absent
 from remediation.journal import Entry
@@ -28,11 +29,13 @@ from tests.estates import (
     LEGACY_SHA256,
     LEGACY_TEMPLATE,
     NOW,
+    OTHER_ACCOUNT,
     a_legacy_forwarder,
     a_parameter_set,
     a_shared_stack,
     a_stack,
     an_estate,
+    an_unreached,
     denied,
 )
 from tests.planning import RUN, target_plan
@@ -261,3 +264,18 @@ def test_the_run_and_its_line_are_named(tmp_path: Path, entries: tuple[Entry, ..
     (change,) = found.past.done.stacks
     assert (found.past.run, change.template, change.stack) == (RUN, LEGACY_DIGEST, NAME)
     assert change.target == HERE
+
+
+@pytest.mark.parametrize(
+    ("now", "reason"),
+    [(an_estate(targets=[an_unreached()]), "it was not reached (sts:AssumeRole denied"),
+     (an_estate(targets=[an_unreached(Target(OTHER_ACCOUNT, HERE.region))]), "it was not looked at")],
+    ids=["not reached", "not asked for"],
+)  # fmt: skip
+def test_a_target_that_was_not_seen_is_kept_as_a_whole(
+    tmp_path: Path, entries: tuple[Entry, ...], now: Estate, reason: str
+) -> None:
+    plan = planned(undo(tmp_path, entries, now))
+    (kept,) = plan.kept
+    assert (kept.count, kept.waits, reason in kept.obstacles[0].reason) == (1, True, True)
+    assert not plan.plan.steps

@@ -52,7 +52,8 @@ class Undone:
 
 @pytest.fixture
 def fixed(world: World, tmp_path: Path) -> Undone:
-    function = world.legacy()
+    world.legacy()
+    function = f"{NAME}-scwx-tdr-lambda-awscloudtrail"
     for statement in world.statements(function):
         world.place.call("lambda", "remove_permission", FunctionName=function, StatementId=statement["Sid"])
     before, bench = world.look(), world.bench()

@@ -4,14 +4,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from checks.outcome import Status
 from checks.result import Result
-from fixtures.errors import InputError
 from fixtures.estate import Estate, Target
 from fixtures.look import LOOK, look_again
 from fixtures.observe import merged
@@ -24,7 +22,8 @@ from remediation.consent import confirmed
 from remediation.context import Intent
 from remediation.engine import ALL_FIXES, Lanes, Outcome, State, StepOutcome, apply
 from remediation.held import HeldResults
-from remediation.journal import Journal, read_journal
+from remediation.interrupts import Interrupts
+from remediation.journal import FINISHED, RESUME, Journal, is_finished, read_stopped
 from remediation.lock import TargetLocks
 from remediation.plan import Blocked, Plan
 from remediation.planner import make_plan
@@ -34,7 +33,9 @@ from remediation.proof import FlowProof, changed_by, prove_all
 from remediation.rings import rings_of
 from remediation.run_record import write_record
 from remediation.settle import left_locks, settle
+from remediation.steps.event import read_payload
 from remediation.story import FIX_STORY, PLAN_LINES, FixStory
+from remediation.unproved import why_unproved
 from remediation.writer import Writer
 
 ROUNDS = 3
@@ -55,13 +56,22 @@ class FixRun:
     outcomes: list[Outcome] = field(default_factory=list)
     proofs: list[FlowProof] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    progress: Progress | None = None
 
     def __post_init__(self) -> None:
-        """Read the approved plan before anything is asked of AWS."""
+        """Read the approved plan, and the journal of a run to go on with, before anything is asked of AWS."""
         options = self.config.stash[OPTIONS]
+        self.earlier = read_stopped(run_folder(self.config) / JOURNAL) if options.resume else ()
         self.approved = read_approved(options.approved) if options.approved else None
         self.locks = TargetLocks(run_id(self.config))
         self.access = Access(self.config)
+        way_on = f"--rollback={options.rollback}" if options.rollback else f"--resume={run_id(self.config)}"
+        self.interrupts = Interrupts(self.access.stop, way_on, self._tell_stopping)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run was told to stop."""
+        return self.access.stop.is_set()
 
     @property
     def estate(self) -> Estate:
@@ -83,16 +93,17 @@ class FixRun:
         """`--fix`: up to three rounds of plan, apply in rings, look again, re-check; one under `--approved`."""
         folder = run_folder(self.config)
         options = self.config.stash[OPTIONS]
-        if options.resume:
-            journal = Journal(folder / JOURNAL, take_up=True)
-        else:
+        if not options.resume:
             write_record(options, folder, self.held.tests)
             write_snapshot(self.estate, folder / BEFORE)
-            journal = Journal(folder / JOURNAL)
+        journal = Journal(folder / JOURNAL, take_up=bool(options.resume))
         try:
             if options.resume:
                 self._settle(journal)
-            self._rounds(journal)
+            if is_finished(self.earlier):
+                self.notes.append(f"run {run_id(self.config)} had finished: nothing was left to do")
+            elif not self.stopped and self._rounds(journal):
+                journal.write(FINISHED, run=run_id(self.config))
         finally:
             self._give_locks_back(journal)
             journal.close()
@@ -100,17 +111,17 @@ class FixRun:
 
     def _settle(self, journal: Journal) -> None:
         """Before a stopped run goes on: what it left in flight is waited for or taken back, and looked at again."""
-        entries = read_journal(journal.path)
-        journal.write("resume", run=run_id(self.config))
+        journal.write(RESUME, run=run_id(self.config))
         targets = settle(
-            entries, lambda target: self.access.writer(journal, target, lambda text: self._say(f"  {text}"))
+            self.earlier, lambda target: self.access.writer(journal, target, lambda text: self._say(f"  {text}"))
         )
-        for target, bucket in left_locks(entries).items():
+        for target, bucket in left_locks(self.earlier).items():
             self.locks.remember(target, bucket)
         known = {seen.target for seen in self.estate.targets}
         self._look_again(targets & known)
 
-    def _rounds(self, journal: Journal) -> None:
+    def _rounds(self, journal: Journal) -> bool:
+        """Whether everything that was begun is done and proved."""
         tried: set[str] = set()
         for number in range(1, (1 if self.approved else ROUNDS) + 1):
             failed = {target for outcome in self.outcomes for target in outcome.failed}
@@ -123,11 +134,14 @@ class FixRun:
             self.blocked += [refusal for refusal in plan.blocked if (refusal.name, refusal.fixes) not in known]
             if number == 1 or plan.steps:
                 self._keep_plan(plan, number)
-            if not plan.steps or (number == 1 and not self._may_go_on(plan)):
-                return
+            if not plan.steps:
+                break
+            if number == 1 and not self._may_go_on(plan):
+                return False
             tried |= {step.name for step in plan.steps}
             if not self._rings(plan, journal):
-                return
+                return False
+        return all(o.state is State.DONE for outcome in self.outcomes for o in outcome.steps)
 
     def _rings(self, plan: Plan, journal: Journal) -> bool:
         """Apply ring after ring, each proved before the next; False if one was not."""
@@ -137,30 +151,14 @@ class FixRun:
             self._say(f"ring {number} of {len(parts)}: {count} forwarders, {len(part.steps)} steps")
             outcome = self._apply(part, journal)
             self._look_again(outcome.touched)
-            unproved = self._unproved(outcome)
-            if unproved:
-                why = f"ring {number} was not proved: {unproved}"
+            unproved = why_unproved(outcome, self.proofs, self.held.results())
+            if self.stopped or unproved:
+                why = "the run was stopped" if self.stopped else f"ring {number} was not proved: {unproved}"
                 left = tuple(StepOutcome(step, State.SKIPPED, why) for rest in parts[number:] for step in rest.steps)
                 self.outcomes.append(Outcome(left))
                 self.notes.append(f"{why}; {len(left)} steps of later rings were not begun")
                 return False
         return True
-
-    def _unproved(self, outcome: Outcome) -> str:
-        """Why what was written is not proved, empty if it is: a failed step, a finding that stays, no log line."""
-        for failed in outcome.of(State.FAILED):
-            return f"{failed.step.title}: {failed.told}"
-        for proof in self.proofs:
-            if proof.holds is False:
-                return f"{proof.forwarder}: {proof.told}"
-        done = {
-            (str(o.step.target), name, type(o.step).FIX) for o in outcome.of(State.DONE) for name in o.step.forwarders
-        }
-        for result in self.held.results():
-            target = f"{result.account}/{result.region}"
-            if result.status is Status.FAILED and (target, result.forwarder, result.fix) in done:
-                return f"{result.subject} still fails {result.check}: {result.found}"
-        return ""
 
     def _give_locks_back(self, journal: Journal) -> None:
         if LOOK in self.config.stash and self.locks.targets:
@@ -181,11 +179,11 @@ class FixRun:
         options = self.config.stash[OPTIONS]
         clients = self.access.clients
         intent = Intent(
-            run=run_id(self.config) + (f"-{number}" if number > 1 else ""),
+            run=self._attempt(number),
             allow=options.allow,
             rotate=options.rotate_credentials,
             test_event=options.send_test_event,
-            payload=_payload(options.test_event),
+            payload=read_payload(options.test_event),
             limit=options.fix_limit,
             approved_shapes=self.approved.shapes if self.approved else frozenset(),
             showing=options.plan,
@@ -194,6 +192,11 @@ class FixRun:
             today=self.estate.taken.date(),
         )
         return make_plan(results, self.estate, self.config.stash[DESIRES], intent, datetime.now(UTC))
+
+    def _attempt(self, number: int) -> str:
+        """The run's id, with its resumption and round: CloudFormation takes a name, and a token, only once."""
+        resumed = sum(entry.kind == RESUME for entry in self.earlier) + bool(self.earlier)
+        return run_id(self.config) + (f"-r{resumed}" if resumed else "") + (f"-{number}" if number > 1 else "")
 
     def _keep_plan(self, plan: Plan, number: int) -> None:
         options = self.config.stash[OPTIONS]
@@ -210,8 +213,9 @@ class FixRun:
             self.plan = plan
 
     def _may_go_on(self, plan: Plan) -> bool:
-        if confirmed(self.config, plan, self.access.alias):
-            return True
+        with self.interrupts.abandonable():
+            if confirmed(self.config, plan, self.access.alias):
+                return True
         reason = [Obstacle("the plan was not confirmed", "run again, or pass --yes")]
         for target in plan.targets:
             for name in ("", *target.forwarders):
@@ -221,7 +225,8 @@ class FixRun:
 
     def _apply(self, plan: Plan, journal: Journal) -> Outcome:
         journal.write("begin", run=plan.run, steps=[step.name for step in plan.steps])
-        with self._progress(plan) as progress:
+        with self._progress(plan) as self.progress:
+            progress = self.progress
 
             def writer_for(target: Target) -> Writer:
                 return self.access.writer(journal, target, partial(progress.note, target))
@@ -240,9 +245,10 @@ class FixRun:
         self.proofs += prove_all(changed, writer_for, self.estate, self.access.stop)
 
     def _look_again(self, targets: frozenset[Target]) -> None:
-        if targets:
-            self.config.stash[ESTATE] = merged(self.estate, look_again(self.config, targets))
-            self.held.run_again(targets)
+        if targets and not self.stopped:
+            with self.interrupts.abandonable():
+                self.config.stash[ESTATE] = merged(self.estate, look_again(self.config, targets))
+                self.held.run_again(targets)
 
     def _progress(self, plan: Plan) -> Progress:
         console = Console()
@@ -255,6 +261,9 @@ class FixRun:
         if reporter is not None:
             for line in lines:
                 reporter.write_line(line)
+
+    def _tell_stopping(self, text: str) -> None:
+        (self.progress.say if self.progress else self._say)(text)
 
     def tell(self) -> None:
         """Put the story into the stash and let every test be told, once, in its final state."""
@@ -279,16 +288,7 @@ class FixRun:
         yield from self.notes
         undone = sum(len(outcome.of(State.SKIPPED)) for outcome in self.outcomes)
         if undone:
-            yield f"{undone} steps were not done; run --fix again to go on"
+            yield f"{undone} steps were not done; to go on: {self.interrupts.way_on}"
         if self.proofs:
             proved = sum(1 for proof in self.proofs if proof.holds)
             yield f"logs were seen to flow after the fix for {proved} of {len(self.proofs)} changed forwarders"
-
-
-def _payload(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"--send-test-event={path}", str(error), "name a readable file") from None

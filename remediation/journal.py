@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,8 @@ from fixtures.errors import InputError, SuiteError
 
 START = "0" * 64
 VERSION = 1
+RESUME = "resume"  # the run was stopped, and goes on from here
+FINISHED = "finished"  # everything that was begun is done and proved
 
 
 class BrokenJournalError(SuiteError):
@@ -53,17 +55,16 @@ class Journal:
         self._last = START
         self._number = 0
         self._broken = False
-        how = os.O_WRONLY | os.O_APPEND
-        if take_up:
-            self._number, self._last = _whole(path)
-        else:
-            how |= os.O_CREAT | os.O_EXCL
+        how = os.O_WRONLY | os.O_APPEND | (0 if take_up else os.O_CREAT | os.O_EXCL)
         try:
             self._stream = os.fdopen(os.open(path, how, 0o600), "w", encoding="utf-8")
         except OSError as error:
             raise InputError(f"journal {path}", error.strerror or str(error), "start where you may write") from error
         if not _kept_from_others(self._stream.fileno()):
+            self._stream.close()
             raise InputError(f"journal {path}", "another process is writing it", "wait until that run has ended")
+        if take_up:  # only now: a line that looks torn may be one that a living run is just writing
+            self._number, self._last = _whole(path)
 
     def write(self, kind: str, **content: object) -> int:
         """Append one entry and return its number; it is on the disk when this returns.
@@ -139,6 +140,28 @@ def read_journal(path: Path) -> tuple[Entry, ...]:
         last = hashlib.sha256(line.encode()).hexdigest()
         entries.append(Entry(position, str(content.get("kind")), content))
     return tuple(entries)
+
+
+def read_stopped(path: Path) -> tuple[Entry, ...]:
+    """The journal of a run that is to go on.
+
+    Raises:
+        InputError: there is none, or what it says cannot be relied on.
+    """
+    run = path.parent.name
+    if not path.is_file():
+        raise InputError(f"run {run}", "it was stopped before it changed anything", "run --fix again")
+    try:
+        return read_journal(path)
+    except BrokenJournalError as broken:
+        raise InputError(
+            f"run {run}", f"its journal cannot be relied on ({broken})", "look at what it did, then run --fix again"
+        ) from None
+
+
+def is_finished(entries: Iterable[Entry]) -> bool:
+    """Whether a run left nothing to go on with."""
+    return any(entry.kind == FINISHED for entry in entries)
 
 
 def _kept_from_others(descriptor: int) -> bool:

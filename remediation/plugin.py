@@ -1,5 +1,6 @@
 """`--plan` and `--fix` as a pytest plugin: results are held back until their target is settled, then told once."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -89,18 +90,28 @@ class TwoPasses:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Iterator[None]:
         """Plan, or plan and fix, once every check has been asked; then tell all, whatever happened."""
-        done = yield
         try:
+            done = yield
             if ESTATE in self._config.stash and not session.config.option.collectonly:
                 with usage_errors():
                     self._fix()
         finally:
             self._run.tell()
+        if self._run.stopped:
+            pytest.exit("interrupted", returncode=pytest.ExitCode.INTERRUPTED)
         return done
 
     def _fix(self) -> None:
         options = self._config.stash[OPTIONS]
-        if options.may_write:
-            self._run.fix()
-        else:
+        if not options.may_write:
             self._run.show_plan()
+            return
+        with self._run.interrupts.heeded(), contextlib.suppress(KeyboardInterrupt):  # it has set `stop`
+            self._run.fix()
+
+    def pytest_unconfigure(self) -> None:
+        """Say how to go on, behind everything else: it is what whoever pressed Ctrl-C wants to know."""
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None and self._run.stopped:
+            reporter.ensure_newline()
+            reporter.write_line(f"Stopped. To go on: {self._run.interrupts.way_on}", bold=True)

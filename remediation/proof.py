@@ -45,10 +45,12 @@ class Changed:
 
 
 def changed_by(outcome: Outcome) -> tuple[Changed, ...]:
-    """The forwarders whose steps were done, by target."""
+    """The forwarders to which something was done, by target."""
     names: dict[Target, set[str]] = {}
     tested: dict[Target, set[str]] = {}
     for done in outcome.of(State.DONE):
+        if done.step.prepares:
+            continue  # what it is for may have been refused: such a forwarder is as it was
         names.setdefault(done.step.target, set()).update(done.step.forwarders)
         if isinstance(done.step, SendTestEvent):
             tested.setdefault(done.step.target, set()).update(done.step.forwarders)

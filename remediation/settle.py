@@ -1,6 +1,6 @@
 """Settles what a killed run left in flight, by what AWS now shows: the first thing that `--resume` does."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fixtures.answers import Answer, as_answer, items, optional_text, text
@@ -14,6 +14,7 @@ from remediation.writer import Writer
 
 ACTIONS = ("cloudformation:DescribeStacks", "cloudformation:DescribeChangeSet", "cloudformation:DeleteChangeSet")
 _ENDS = frozenset({"result", "failure"})
+_BEGIN = frozenset({"ExecuteChangeSet", "CreateStack"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,22 @@ def dangling(entries: Iterable[Entry]) -> tuple[Dangling, ...]:
     return tuple(intent for number, intent in intents.items() if number not in known)
 
 
-def left_change_sets(entries: Iterable[Entry]) -> tuple[Dangling, ...]:
+def unproved_updates(entries: Iterable[Entry]) -> tuple[Dangling, ...]:
+    """Stack operations that were begun and not seen to end: AWS may be at them still, also where it answered."""
+    begun: dict[str, Dangling] = {}
+    for entry in entries:
+        if entry.kind == "intent" and (found := intent_of(entry)).operation in _BEGIN:
+            begun[found.step] = found
+        elif entry.kind == "verified":
+            begun.pop(text(entry.content, "step"), None)
+    return tuple(begun.values())
+
+
+def left_change_sets(entries: Sequence[Entry]) -> tuple[Dangling, ...]:
     """Change sets of the run that were, or may have been, made, and neither executed nor deleted."""
     made: dict[tuple[Target, object], Dangling] = {}
     ended: set[tuple[Target, object]] = set()
-    opens = {found.number for found in dangling(entries)}
+    done = _answered(entries)
     for entry in entries:
         if entry.kind != "intent":
             continue
@@ -52,29 +64,27 @@ def left_change_sets(entries: Iterable[Entry]) -> tuple[Dangling, ...]:
         if found.operation == "CreateChangeSet":
             made[key] = found
             ended.discard(key)
-        elif found.operation in {"ExecuteChangeSet", "DeleteChangeSet"} and entry.number not in opens:
+        elif found.operation in {"ExecuteChangeSet", "DeleteChangeSet"} and entry.number in done:
             ended.add(key)
     return tuple(found for key, found in made.items() if key not in ended)
 
 
-def left_locks(entries: Iterable[Entry]) -> Mapping[Target, str]:
+def left_locks(entries: Sequence[Entry]) -> Mapping[Target, str]:
     """The bucket of each target's lock that the run took, or may have, and did not give back."""
     held: dict[Target, str] = {}
-    opens = {found.number for found in dangling(entries)}
+    done = _answered(entries)
     for entry in entries:
         if entry.kind != "intent":
             continue
         found = intent_of(entry)
         if found.step.startswith("lock ") and found.operation == "PutObject":
             held[found.target] = str(found.parameters.get("Bucket"))
-        elif found.step.startswith("lock ") and entry.number not in opens:
+        elif found.step.startswith("lock ") and entry.number in done:
             held.pop(found.target, None)
     return held
 
 
-def settle(
-    entries: tuple[Entry, ...], writer_for: Callable[[Target], Writer], *, of_run: str = ""
-) -> frozenset[Target]:
+def settle(entries: Sequence[Entry], writer_for: Callable[[Target], Writer], *, of_run: str = "") -> frozenset[Target]:
     """Wait for what goes on in AWS, take change sets back that nobody will execute, and record what was found.
 
     The rest needs no settling: steps read before they write, so that what was carried out is seen and not repeated.
@@ -96,6 +106,11 @@ def settle(
             writer.journal.write("settled", run=of_run, line=found.number, step=found.step, found=told)
         else:
             writer.journal.write("reconciled", intent=found.number, step=found.step, found=told)
+    open_ones = {found.number for found in dangling(entries)}
+    for found in unproved_updates(entries):
+        if found.number not in open_ones:
+            targets.add(found.target)
+            _outcome(writer_for(found.target), found)
     for found in left_change_sets(entries):
         targets.add(found.target)
         _take_back(writer_for(found.target), found)
@@ -114,9 +129,14 @@ def intent_of(entry: Entry) -> Dangling:
     )
 
 
+def _answered(entries: Iterable[Entry]) -> frozenset[int]:
+    """The numbers of the intents that AWS said it carried out."""
+    return frozenset(int(str(entry.content.get("intent"))) for entry in entries if entry.kind == "result")
+
+
 def _outcome(writer: Writer, found: Dangling) -> str:
     """What AWS shows of a write that may have been carried out."""
-    if found.operation not in {"ExecuteChangeSet", "CreateStack"}:
+    if found.operation not in _BEGIN:
         return "left to the next look: steps read before they write"
     try:
         return f"the stack is {wait_for_stack(writer, str(found.parameters.get('StackName')))}"

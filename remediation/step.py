@@ -44,6 +44,8 @@ class Step(ABC):
     FIX: ClassVar[str]
     # whether the target's forwarders need it before their own steps
     shared: ClassVar[bool] = False
+    # whether it only prepares another step: its forwarders are as they were when it is done
+    prepares: ClassVar[bool] = False
 
     target: Target
     subject: str

@@ -5,10 +5,12 @@ import json
 import urllib.parse
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import ClassVar
 
 from checks.wiring import bucket_arn
 from fixtures.answers import items, number, optional_text, text
+from fixtures.errors import InputError
 from fixtures.log_lines import is_upload
 from remediation.call import Call
 from remediation.step import Step, StepBlocked, StepFailed
@@ -101,6 +103,20 @@ def _decoded(tail: str) -> str:
         return base64.b64decode(tail).decode("utf-8", "replace")
     except ValueError:
         return ""
+
+
+def read_payload(path: Path | None) -> str | None:
+    """The user's own event; None where there is none.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--send-test-event={path}", str(error), "name a readable file") from None
 
 
 def _last_line(tail: str) -> str:

@@ -30,6 +30,7 @@ class SecureOldPackage(Step):
         "kms:Decrypt",
     )
     FIX: ClassVar[str] = "forwarder-stack"
+    prepares: ClassVar[bool] = True
 
     function: str
     bucket: str

@@ -28,7 +28,7 @@ def add_rule(bucket: str, name: str, document: dict[str, object] | None = None) 
     rule = {
         "Id": MARK + name,
         "QueueArn": f"arn:aws:sqs:{region}:{account}:neighbours",
-        "Events": ["s3:ObjectRemoved:*"],
+        "Events": ["s3:ObjectRestore:Completed"],
         "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": f"{name}/"}]}},
     }
     queues = [*found.get("QueueConfigurations", []), rule]

@@ -126,4 +126,3 @@ def _caller(statement: Mapping[str, object]) -> str:
     condition = json.dumps(statement.get("Condition"), sort_keys=True)
     source = condition.partition("SourceArn")[2].partition("}")[0]
     return f"{json.dumps(principal, sort_keys=True)} {source}"
-

@@ -152,9 +152,7 @@ def _plan_bucket(plan: _Target, bucket: str, uploads: list[Upload], undoing: Und
         elif found.sha256 != upload.sha256:
             obstacle = Obstacle(f"{upload.key} is not what the run uploaded any more", "look whose it is")
         elif users:
-            obstacle = Obstacle(
-                f"{upload.key} is left: {count(len(users), 'stack')} still in need of it", "undo them first"
-            )
+            obstacle = Obstacle(f"{upload.key} is left: needed by {count(len(users), 'stack')}", "undo them first")
         else:
             objects.append((upload.key, upload.sha256))
             continue

@@ -13,6 +13,7 @@ from remediation.journal import Journal, JournalError, is_being_written, read_jo
 from remediation.roll_back import read_past
 from remediation.roll_back_parameters import read_given_values
 from remediation.roll_back_record import done_by
+from reports.command import ROOT
 from tests.estates import HERE, OTHER_ACCOUNT, an_estate
 
 RUN = "20261124T041530Z-9f3c"
@@ -148,3 +149,10 @@ def test_a_bad_file_is_refused_in_one_line_without_a_value(tmp_path: Path, text:
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         read_given_values(tmp_path / "none.toml")
+
+
+def test_the_file_that_the_page_shows_is_one(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "rollback.md").read_text(encoding="utf-8")
+    path = tmp_path / "values.toml"
+    path.write_text(page.partition("```toml\n")[2].partition("```")[0], encoding="utf-8")
+    assert list(read_given_values(path).of(HERE, "cloudtrail-prod")) == ["LegacyToken"]

@@ -188,7 +188,7 @@ def test_while_a_stack_stays_its_package_and_the_bucket_stay(tmp_path: Path) -> 
     plan = uploads(tmp_path, package=OURS_THERE, now=stuck, made=REGION)
     assert not plan.plan.steps
     assert [one.subject for one in plan.kept] == [NAME, PACKAGES, PACKAGES]
-    assert "1 stack still in need of it" in told(plan)[1]
+    assert "needed by 1 stack" in told(plan)[1]
     assert "the bucket is left: it is not empty" in told(plan)[2]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from fixtures.estate import Target
 from remediation.plan import Plan
@@ -138,5 +139,7 @@ class LiveProgress:
         table.add_column("steps", justify="right", no_wrap=True)
         table.add_column("now", overflow="ellipsis", no_wrap=True, ratio=1)
         for target, count in self._total.items():
-            table.add_row(str(target), f"{self._done[target]}/{count}", self._now[target])
+            # as text: what AWS or a log says may hold what rich takes for markup ("[/var/task/bootstrap ...]")
+            now = Text(self._now[target], overflow="ellipsis", no_wrap=True)
+            table.add_row(Text(str(target)), f"{self._done[target]}/{count}", now)
         return table

@@ -45,8 +45,9 @@ def _plan_target(context: Context) -> TargetPlan:
     artifact = plan_artifact(context, release, needed=bool(to_update or wants.of("artifact") or by_url))
     shared = plan_shared(context, release, artifact, needed=shared_wanted)
     base = [*artifact.obstacles, *shared.obstacles]
-    blocked = [_blocked(context, "", {"artifact"}, artifact.obstacles)] if artifact.obstacles else []
-    blocked += [_blocked(context, "", {"shared-stack"}, shared.obstacles)] if shared.obstacles else []
+    # one stops the other, and the forwarders too: none of them is left without its reason
+    foundation = (("artifact", artifact), ("shared-stack", shared))
+    blocked = [_blocked(context, "", {fix}, base) for fix, part in foundation if base and (part.step or part.obstacles)]
     steps: list[Step] = [step for step in (artifact.step, shared.step) if step and not base]
     refused: set[str] = set()
     for name in to_update:

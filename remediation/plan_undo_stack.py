@@ -17,12 +17,14 @@ from fixtures.estate import MASK, Forwarder, Function, SharedStack, Stack
 from fixtures.fact import Absent, Fact, Unreadable, value
 from fixtures.release import deployed_function
 from fixtures.template import Template
+from remediation.call import BytesBody
 from remediation.gated_update import StackUpdate, TemplateSource, too_large_inline
+from remediation.plan_shared import template_key
 from remediation.prediction import predict
 from remediation.preflight import Obstacle, losses
 from remediation.roll_back_record import StackChange
 from remediation.shape import predicted_shape
-from remediation.steps.undo_stack import FormerFunction, UndoStackUpdate
+from remediation.steps.undo_stack import FormerFunction, LentTemplate, UndoStackUpdate
 from remediation.undo_context import Undoing
 
 _BY_URL = re.compile(r"/templates/([0-9a-f]{64})\.yaml$")
@@ -99,14 +101,15 @@ def _back(change: StackChange, now: Standing, current: Template, old: Template, 
         Obstacle(loss.reason.replace("the update would", "undoing it would"), "undo this stack by hand")
         for loss in losses(prediction, accepted)
     ]
-    if too_large_inline(old.body):
-        found.append(Obstacle("its former template is too large to be given inline", "undo this stack by hand"))
-    if found or isinstance(former, Obstacle):
+    lent = _lent(change, old, undoing) if too_large_inline(old.body) else None
+    if isinstance(lent, Obstacle):
+        found.append(lent)
+    if found or isinstance(former, Obstacle) or isinstance(lent, Obstacle):
         return StackPlan(None, tuple(found))
     update = StackUpdate(
         stack=change.stack,
         change_set=f"taegis-forwarders-{undoing.run}",
-        template=TemplateSource(old.body, None),
+        template=TemplateSource(old.body, _address(change, lent, undoing) if lent else None),
         parameters=values.given,
         capabilities=old.capabilities,
         prediction=prediction,
@@ -121,8 +124,26 @@ def _back(change: StackChange, now: Standing, current: Template, old: Template, 
         status=now.stack.status,
         changed=now.stack.changed.isoformat() if now.stack.changed else "",
         before={"template": current.digest, "parameters": dict(now.stack.parameters)},
+        lent=lent,
     )
     return StackPlan(step, ())
+
+
+def _lent(change: StackChange, old: Template, undoing: Undoing) -> LentTemplate | Obstacle:
+    """Where a large template can stand: in the bucket that the run used, under its digest."""
+    bucket = undoing.past.done.locks.get(change.target, "")
+    region = undoing.looked.bucket(change.target, bucket)
+    if region != change.target.region:
+        return Obstacle(
+            f"its former template is too large to be given inline, and bucket {bucket or 'of the run'} is not there",
+            "undo this stack by hand",
+        )
+    return LentTemplate(change.target.account, bucket, template_key(old), BytesBody(old.body.encode(), old.digest))
+
+
+def _address(change: StackChange, lent: LentTemplate, undoing: Undoing) -> str:
+    region = change.target.region
+    return f"https://s3.{region}.{undoing.url_suffix(region)}/{lent.bucket}/{lent.key}"
 
 
 def _refused(reason: str, to_do: str) -> StackPlan:

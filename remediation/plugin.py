@@ -46,7 +46,7 @@ def _with_earlier_run(config: pytest.Config, options: Options) -> Options:
     folder = earlier_run(config, run)
     record = read_record(folder)
     if not options.resume:
-        return record.applied_to(options)
+        return record.undone(options)
     take_up(config, folder)
     config.pluginmanager.register(SameChecks(frozenset(record.tests)), "forwarders-same-checks")
     return record.resumed(options)

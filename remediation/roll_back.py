@@ -78,7 +78,7 @@ class RollBack(FixRun):
             if self._rings(plan.without({step.name for step in buckets.steps}), journal):
                 self._give_locks_back(journal)
                 self._delete(buckets, journal)
-        self.ended = True
+        self.ended = not self.stopped
 
     def _settle_past(self, journal: Journal) -> None:
         """Wait for what the run, or a rollback of it that was stopped, left in flight, and look at that again."""

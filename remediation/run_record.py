@@ -69,6 +69,12 @@ class RunRecord(BaseModel):
             rotate_credentials=options.rotate_credentials or self.rotate_credentials,
         )
 
+    def undone(self, options: Options) -> Options:
+        """`options` for undoing the run: that needs no release, so that one that is gone is left out."""
+        applied = self.applied_to(options)
+        gone = applied.release is not None and options.release is None and not applied.release.is_dir()
+        return replace(applied, release=None) if gone else applied
+
     def resumed(self, options: Options) -> Options:
         """`options` for going on with the run: rings, limits and the approved plan are the run's, whatever is said."""
         return replace(

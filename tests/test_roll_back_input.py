@@ -13,8 +13,10 @@ from remediation.journal import Journal, JournalError, is_being_written, read_jo
 from remediation.roll_back import read_past
 from remediation.roll_back_parameters import read_given_values
 from remediation.roll_back_record import done_by
+from remediation.run_record import read_record, write_record
 from reports.command import ROOT
 from tests.estates import HERE, OTHER_ACCOUNT, an_estate
+from tests.some_options import parsed
 
 RUN = "20261124T041530Z-9f3c"
 VALUE = "canary-value-0123456789"
@@ -156,3 +158,14 @@ def test_the_file_that_the_page_shows_is_one(tmp_path: Path) -> None:
     path = tmp_path / "values.toml"
     path.write_text(page.partition("```toml\n")[2].partition("```")[0], encoding="utf-8")
     assert list(read_given_values(path).of(HERE, "cloudtrail-prod")) == ["LegacyToken"]
+
+
+def test_a_release_that_is_gone_does_not_stand_in_the_way(tmp_path: Path) -> None:
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    write_record(parsed("--regions=us-east-1", f"--release={folder}", "--fix"), tmp_path, ())
+    record = read_record(tmp_path)
+    assert record.undone(parsed("--rollback=x")).release == folder
+    folder.rmdir()
+    assert record.undone(parsed("--rollback=x")).release is None
+    assert record.undone(parsed("--rollback=x", f"--release={folder}")).release == folder  # what is said is refused

@@ -1,5 +1,6 @@
 """What a rollback does to a stack: back to what it was through the same gate, or a reason that a person can act on."""
 
+import hashlib
 import json
 from dataclasses import replace
 from datetime import date, timedelta
@@ -17,6 +18,7 @@ from fixtures.estate import (
     Target,
 )
 from fixtures.fact import Absent
+from fixtures.sandbox.synthetic_release import artifact_bucket
 from remediation.journal import Entry
 from remediation.plan_undo import UndoPlan
 from remediation.steps.undo_stack import UndoStackUpdate
@@ -38,7 +40,7 @@ from tests.estates import (
     an_unreached,
     denied,
 )
-from tests.planning import RUN, target_plan
+from tests.planning import RUN, padded, target_plan
 from tests.undoing import (
     LATER,
     LEGACY_BUCKET,
@@ -279,3 +281,27 @@ def test_a_target_that_was_not_seen_is_kept_as_a_whole(
     (kept,) = plan.kept
     assert (kept.count, kept.waits, reason in kept.obstacles[0].reason) == (1, True, True)
     assert not plan.plan.steps
+
+
+LARGE = padded(LEGACY_TEMPLATE)
+LARGE_DIGEST = hashlib.sha256(LARGE.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(("there", "undone"), [(HERE.region, True), ("eu-west-1", False), (Absent("bucket"), False)])
+def test_a_large_template_is_lent_in_the_bucket_of_the_run(tmp_path: Path, there: object, undone: bool) -> None:
+    before = an_estate(a_legacy_forwarder(template=LARGE_DIGEST))
+    before = replace(before, templates={**before.templates, LARGE_DIGEST: LARGE})
+    entries = journalled(tmp_path, target_plan(before, {"forwarder-stack": [NAME]}).steps)
+    bucket = artifact_bucket(HERE.account, HERE.region)
+    found = _undoing(before, entries, an_estate(NOW_THERE), given=values_from(tmp_path, GIVEN),
+                     buckets={(HERE, bucket): there})  # type: ignore[dict-item]  # fmt: skip
+    done = replace(found.past.done, locks={HERE: bucket})
+    plan = planned(replace(found, past=replace(found.past, done=done)))
+    if not undone:
+        assert "too large to be given inline" in "; ".join(told(plan))
+        return
+    step = update_of(plan)
+    create = step.update.calls()[0].parameters
+    assert create["TemplateURL"] == f"https://s3.{HERE.region}.amazonaws.com/{bucket}/templates/{LARGE_DIGEST}.yaml"
+    assert step.lent
+    assert (step.lent.bucket, step.lent.body.sha256) == (bucket, LARGE_DIGEST)

@@ -1,5 +1,6 @@
 """The steps of a rollback for real: what moved since they were planned stays, and what was written is read back."""
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -7,16 +8,19 @@ import pytest
 
 from fixtures.code_location import CodeLocation
 from fixtures.sandbox.synthetic_release import CANARY_LEGACY_TOKEN, legacy_package
+from remediation.call import BytesBody
 from remediation.engine import Outcome, State
+from remediation.gated_update import TemplateSource
 from remediation.journal import Entry
 from remediation.plan_undo import UndoPlan, buckets_of, packages_of, plan_undo
 from remediation.roll_back_look import look
 from remediation.step import Step
 from remediation.steps.undo_artifact import UndoBucket, UndoUploads
-from remediation.steps.undo_stack import UndoStackUpdate
+from remediation.steps.undo_stack import LentTemplate, UndoStackUpdate
 from remediation.steps.undo_trigger import UndoTrigger
 from tests.estates import NOW
 from tests.fake_aws import DENIED, refusal
+from tests.planning import padded
 from tests.step_world import First, Lost, World
 from tests.step_world import world as world  # noqa: PLC0414  a fixture
 from tests.undoing import undoing, values_from
@@ -125,6 +129,33 @@ def test_a_green_stack_alone_proves_nothing(fixed: Undone) -> None:
     assert step.former
     ended, told = state(fixed.world.apply(replace(step, former=replace(step.former, handler="another"))))
     assert (ended, "its handler is main and not another" in told) == (State.FAILED, True), told
+
+
+def test_a_template_that_is_too_large_is_lent_and_taken_away_again(fixed: Undone) -> None:
+    world, step = fixed.world, fixed.step(UndoStackUpdate)
+    assert isinstance(step, UndoStackUpdate)
+    body = padded(step.update.template.body)
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    lent = LentTemplate(world.account, fixed.artifacts, f"templates/{digest}.yaml", BytesBody(body.encode(), digest))
+    url = f"https://s3.{world.region}.amazonaws.com/{lent.bucket}/{lent.key}"
+    large = replace(step, lent=lent, update=replace(step.update, template=TemplateSource(body, url)))
+    world.done(large)
+    assert world.function(fixed.function)["Runtime"] == "go1.x"
+    assert world.content(lent.bucket, lent.key) is None
+    assert [call.operation for call in large.calls()] == [
+        "PutObject", "CreateChangeSet", "ExecuteChangeSet", "DeleteObject",
+    ]  # fmt: skip
+
+
+def test_what_was_lent_is_taken_away_when_the_gate_closes_too(fixed: Undone) -> None:
+    world, step = fixed.world, fixed.step(UndoStackUpdate)
+    assert isinstance(step, UndoStackUpdate)
+    lent = LentTemplate(
+        world.account, fixed.artifacts, "templates/x.yaml", BytesBody(b"x", hashlib.sha256(b"x").hexdigest())
+    )
+    with world.proxy.faults({"cloudformation:CreateChangeSet": [DENIED]}):
+        assert state(world.apply(replace(step, lent=lent)))[0] is State.BLOCKED
+    assert world.content(lent.bucket, lent.key) is None
 
 
 def test_a_change_set_that_was_refused_leaves_the_stack_as_it_was(fixed: Undone) -> None:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fixtures.answers import items, moment, text
+from fixtures.aws import CallFailed
 from fixtures.estate import StoredObject
 from fixtures.fact import Absent, Unreadable
 from fixtures.readers.buckets import read_package
 from remediation import gated_update
-from remediation.call import Call
+from remediation.call import BytesBody, Call, s3_checksum
 from remediation.gated_update import StackUpdate
 from remediation.stack_waits import wait_for_function
 from remediation.step import Step, StepBlocked, StepFailed
@@ -27,6 +28,38 @@ class FormerFunction:
     package: StoredObject
 
 
+@dataclass(frozen=True, slots=True)
+class LentTemplate:
+    """A former template that is too large to be given inline: an object that is there as long as it is needed."""
+
+    account: str
+    bucket: str
+    key: str
+    body: BytesBody
+
+    def put(self) -> Call:
+        """The call that puts it there, unless something is there."""
+        return Call(
+            "s3",
+            "PutObject",
+            {
+                "Bucket": self.bucket,
+                "Key": self.key,
+                "Body": self.body,
+                "ChecksumAlgorithm": "SHA256",
+                "ChecksumSHA256": s3_checksum(self.body.sha256),
+                "IfNoneMatch": "*",
+                "ExpectedBucketOwner": self.account,
+            },
+            "lend CloudFormation the former template, which is too large to be sent inline",
+        )
+
+    def delete(self) -> Call:
+        """The call that takes it away again."""
+        parameters = {"Bucket": self.bucket, "Key": self.key, "ExpectedBucketOwner": self.account}
+        return Call("s3", "DeleteObject", parameters, "take the former template away again")
+
+
 @dataclass(frozen=True)
 class UndoStackUpdate(Step):
     """Update a stack back, through a change set that is judged before it is executed.
@@ -37,6 +70,7 @@ class UndoStackUpdate(Step):
         status: the stack's status when it was looked at.
         changed: when it was last changed then, ISO 8601, empty where unknown.
         before: what this update replaces.
+        lent: the former template, where it is too large to be given inline.
     """
 
     ACTIONS: ClassVar[tuple[str, ...]] = (
@@ -45,6 +79,8 @@ class UndoStackUpdate(Step):
         "s3:GetObject",
         "s3:ListBucket",
         "kms:Decrypt",
+        "s3:PutObject",
+        "s3:DeleteObject",
     )
     FIX: ClassVar[str] = "undo-stack"
 
@@ -53,6 +89,7 @@ class UndoStackUpdate(Step):
     status: str
     changed: str
     before: Mapping[str, object]
+    lent: LentTemplate | None = None
 
     @property
     def title(self) -> str:
@@ -60,8 +97,10 @@ class UndoStackUpdate(Step):
         return f"put the former template and parameters of stack {self.subject} back"
 
     def calls(self) -> tuple[Call, ...]:
-        """Change set and execution."""
-        return self.update.calls()
+        """Change set and execution, and what is lent for it."""
+        if self.lent is None:
+            return self.update.calls()
+        return (self.lent.put(), *self.update.calls(), self.lent.delete())
 
     def notes(self) -> tuple[str, ...]:
         """The predicted changes. What the run itself did may be taken back: that was asked for."""
@@ -76,7 +115,13 @@ class UndoStackUpdate(Step):
         self._refuse_if_moved(writer)
         if self.former:
             _refuse_without_package(writer, self.former.package)
-        changed = self.update.run(writer, self.name, self.before)
+        if self.lent:
+            _lend(writer, self.name, self.lent)
+        try:
+            changed = self.update.run(writer, self.name, self.before)
+        finally:
+            if self.lent:
+                _take_away(writer, self.name, self.lent)
         facts = self._proved(writer, self.former) if self.former else {}
         writer.verified(self.name, changed=changed, stack=self.subject, **facts)
         told = f", and {self.former.name} runs {self.former.runtime} with its old package" if self.former else ""
@@ -104,6 +149,22 @@ class UndoStackUpdate(Step):
             raise StepBlocked(
                 f"the stack has moved since it was looked at ({self.status} then, {status} now)", "run again"
             )
+
+
+def _lend(writer: Writer, step: str, lent: LentTemplate) -> None:
+    found = read_package(writer.aws, writer.region, lent.bucket, lent.key, lent.account)
+    if isinstance(found, Unreadable):
+        raise StepBlocked(f"whether {lent.key} is in bucket {lent.bucket} cannot be read: {found}", "grant it")
+    if isinstance(found, Absent):
+        writer.write(step, lent.put(), lasting=False)
+
+
+def _take_away(writer: Writer, step: str, lent: LentTemplate) -> None:
+    """Delete what was lent; what is left of it does no harm, its digest is its name."""
+    try:
+        writer.write(step, lent.delete(), lasting=False)
+    except CallFailed as failure:
+        writer.say(f"{lent.key} in bucket {lent.bucket} could not be deleted: {failure}")
 
 
 def _refuse_without_package(writer: Writer, wanted: StoredObject) -> None:

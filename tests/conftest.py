@@ -41,12 +41,17 @@ def _away_from_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     point_at(monkeypatch, _NOWHERE)
 
 
+@pytest.fixture(scope="session")
+def _moto_clients() -> Clients:
+    return Clients()
+
+
 @pytest.fixture
-def moto_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+def moto_aws(_moto_clients: Clients, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     """Access to an empty account of moto, in this process: `moto_aws.call("us-east-1", "s3", "CreateBucket", ...)`."""
     monkeypatch.delenv("AWS_ENDPOINT_URL")  # moto knows AWS's own addresses only
     with mock_aws(config={"lambda": {"use_docker": False}}):
-        yield Aws(Clients(), Credentials("testing", "testing"), MOTO_ACCOUNT)
+        yield Aws(_moto_clients, Credentials("testing", "testing"), MOTO_ACCOUNT)
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,15 @@
 """Which targets a run has, and what a user is told who cannot get in."""
 
+import functools
 import json
+import os
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from fixtures.accounts import Account
 from fixtures.aws import Clients
 from fixtures.entrances import (
     audit_sessions,
@@ -74,9 +77,19 @@ def aws(fake: FakeAws, monkeypatch: pytest.MonkeyPatch) -> FakeAws:
     return fake
 
 
+@functools.cache
+def clients_for(*_: str | None) -> Clients:
+    """One set of clients for each endpoint and configuration: making them is most of such a test's time."""
+    return Clients()
+
+
+def clients() -> Clients:
+    return clients_for(*(os.environ.get(f"AWS_{name}") for name in ("ENDPOINT_URL", "PROFILE", "CONFIG_FILE")))
+
+
 def entered(**options: object) -> tuple[Entrance, ...]:
     chosen = some_options(**options)
-    return enter(audit_sessions(Clients(), chosen), chosen)
+    return enter(audit_sessions(clients(), chosen), chosen)
 
 
 def told(**options: object) -> str:
@@ -113,7 +126,7 @@ class TestWaysIn:
 
     def test_writes_enter_by_the_fix_role_without_that_policy(self, aws: FakeAws) -> None:
         options = some_options(regions=("us-east-1",), accounts=(OTHER,), role="Audit", fix_role="Fix")
-        fix_sessions(Clients(), options).open(OTHER).call("us-east-1", "sts", "GetCallerIdentity")
+        fix_sessions(clients(), options).open(OTHER).call("us-east-1", "sts", "GetCallerIdentity")
         (call,) = (call for call in aws.seen if call.operation == "AssumeRole")
         assert (call.form["RoleArn"], "Policy" in call.form) == (f"arn:aws:iam::{OTHER}:role/Fix", False)
 
@@ -144,6 +157,122 @@ class TestWaysIn:
     def test_account_wide_calls_go_to_the_partitions_home_whatever_region_was_asked_for(self, aws: FakeAws) -> None:
         entered(regions=("eu-west-1", "eu-central-1"))
         assert {call.region for call in aws.seen} == {"us-east-1"}
+
+
+class TestFleet:
+    """Accounts of which more is known than their id."""
+
+    FLEET = (
+        Account(HOME),
+        Account(OTHER, role="security/Own", fix_role="OwnFix", external_id="own-1", regions=("eu-west-1",)),
+    )
+
+    def assumed(self, aws: FakeAws) -> dict[str, tuple[str, str | None, bool]]:
+        """Of each account: the role, the external id, and whether a session policy came along."""
+        calls = [call for call in aws.seen if call.operation == "AssumeRole"]
+        return {call.form["RoleArn"].split(":")[4]: (call.form["RoleArn"].partition("role/")[2],
+                call.form.get("ExternalId"), "Policy" in call.form) for call in calls}  # fmt: skip
+
+    def test_an_account_is_entered_by_its_own_role_and_the_others_by_that_of_all(self, aws: FakeAws) -> None:
+        entered(regions=("all",), fleet=self.FLEET, role="Audit", external_id="all-1")
+        assert self.assumed(aws) == {HOME: ("Audit", "all-1", True), OTHER: ("security/Own", "own-1", True)}
+        assert aws.counted()["sts:AssumeRole"] == 2
+
+    def test_an_own_role_alone_is_enough_beside_the_credentials_own_account(self, aws: FakeAws) -> None:
+        found = entered(regions=("eu-west-1",), fleet=self.FLEET)
+        assert [entrance.aws is not None for entrance in found] == [True, True]
+        assert self.assumed(aws) == {OTHER: ("security/Own", "own-1", True)}
+
+    def test_an_account_without_any_role_is_refused(self) -> None:
+        with pytest.raises(InputError, match=f"--accounts: {OTHER}: the credentials are of {HOME}; name a role"):
+            entered(regions=("eu-west-1",), fleet=(Account(HOME, role="Own"), Account(OTHER)))
+
+    @pytest.fixture(autouse=True)
+    def _everything_goes_well(self, aws: FakeAws) -> None:
+        """Also for tests that look at no call."""
+
+    @pytest.mark.parametrize(
+        ("options", "role"),
+        [
+            ({"role": "Audit"}, "OwnFix"),
+            ({"role": "Audit", "fix_role": "Fix"}, "OwnFix"),
+        ],
+    )
+    def test_writes_enter_by_the_accounts_own_role_for_fixes(
+        self, options: dict[str, object], role: str, aws: FakeAws
+    ) -> None:
+        chosen = some_options(regions=("eu-west-1",), fleet=self.FLEET, **options)
+        fix_sessions(Clients(), chosen).open(OTHER).call("eu-west-1", "sts", "GetCallerIdentity")
+        assert self.assumed(aws) == {OTHER: (role, "own-1", False)}
+
+    @pytest.mark.parametrize(
+        ("options", "role"), [({"role": "Audit"}, "Own"), ({"role": "Audit", "fix_role": "Fix"}, "Fix"), ({}, "Own")]
+    )
+    def test_without_one_by_the_role_for_fixes_of_all_else_by_its_audit_role(
+        self, options: dict[str, object], role: str, aws: FakeAws
+    ) -> None:
+        chosen = some_options(regions=("eu-west-1",), fleet=(Account(OTHER, role="Own"),), **options)
+        fix_sessions(Clients(), chosen).open(OTHER).call("eu-west-1", "sts", "GetCallerIdentity")
+        assert self.assumed(aws) == {OTHER: (role, None, False)}
+
+    @pytest.mark.parametrize(
+        ("asked", "own", "expected"),
+        [
+            (("all",), ("eu-west-1",), ["eu-west-1"]),
+            (("us-east-1", "eu-west-1"), ("eu-west-1", "eu-central-1"), ["eu-west-1"]),
+            (("us-east-1", "eu-west-1"), (), ["eu-west-1", "us-east-1"]),
+            (("all",), (), ["eu-central-1", "eu-west-1", "us-east-1"]),
+        ],
+    )
+    def test_an_accounts_own_regions_narrow_those_asked_for(
+        self, asked: tuple[str, ...], own: tuple[str, ...], expected: list[str]
+    ) -> None:
+        found = entered(regions=asked, fleet=(Account(OTHER, regions=own),), role="Audit")
+        assert [entrance.target.region for entrance in found] == expected
+
+    def test_a_region_of_the_file_that_is_off_is_said_to_be_so(self) -> None:
+        fleet = (Account(OTHER, regions=("ap-east-1", "eu-west-1")),)
+        off, on = entered(regions=("all",), fleet=fleet, role="Audit")
+        assert str(off.identity).startswith("account:ListRegions switched off: region ap-east-1 is not enabled")
+        assert on.aws is not None
+
+    def test_a_region_of_the_file_that_does_not_exist_is_refused_with_the_near_ones(self) -> None:
+        with pytest.raises(InputError, match="'eu-wset-1': there is no such region; did you mean eu-west-1"):
+            entered(regions=("all",), fleet=(Account(OTHER, regions=("eu-wset-1",)),), role="Audit")
+
+    def test_many_accounts_are_entered_through_one_client(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        chosen = some_options(regions=("eu-west-1",), role="Audit",
+                              accounts=tuple(f"{number:012}" for number in range(1, 9)))  # fmt: skip
+        sessions = audit_sessions(Clients(), chosen)
+        made: list[str] = []
+        create: Callable[..., object] = sessions._session.create_client
+
+        def noting(name: str, **more: object) -> object:
+            made.append(name)
+            return create(name, **more)
+
+        monkeypatch.setattr(sessions._session, "create_client", noting)
+        assert len(enter(sessions, chosen)) == 8
+        assert made == ["sts"]
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-east-1", "aws-us-gov"), ("eusc-de-east-1", "aws-eusc"),
+     ("us-iso-east-1", "aws-iso")],
+)  # fmt: skip
+def test_a_role_is_of_the_regions_partition(region: str, partition: str, aws: FakeAws) -> None:
+    aws.say("account:ListRegions", regions(on=[region]))
+    (found,) = entered(regions=(region,), accounts=(OTHER,), role="Audit")
+    assert found.aws is not None
+    (call,) = (call for call in aws.seen if call.operation == "AssumeRole")
+    assert call.form["RoleArn"] == f"arn:{partition}:iam::{OTHER}:role/Audit"
+
+
+def test_regions_of_two_partitions_are_refused_before_any_call(aws: FakeAws) -> None:
+    assert told(regions=("cn-north-1", "us-east-1")).startswith("--regions: cn-north-1 and us-east-1: they are in diff")
+    assert "cn-north-1" in told(regions=("all",), fleet=(Account(HOME, regions=("cn-north-1", "eu-west-1")),))
+    assert aws.seen == []
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def coverage(estate: Estate) -> Coverage:
     unread: dict[str, list[str]] = {}
     left_out: dict[str, list[str]] = {}
     for account in estate.left_out:
-        left_out.setdefault(account.reason, []).append(account.account)
+        left_out.setdefault(account.reason, []).append(str(account))
     partly = 0
     for seen in estate.targets:
         if not seen.reached:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from fixtures.accounts_file import AccountEntry
 from fixtures.options import add_options
 from fixtures.settings import DEFAULT_FILE, ForwarderSettings, Settings, TenantSettings
 
@@ -74,7 +75,7 @@ def options_page() -> str:
         lines += [f"| `{_cell(option)}` | {_cell(text)} |" for option, text in group.options]
     lines += ["", "## Exit codes", "", "The first that applies; the last line of a run says it in words.", ""]
     lines += ["| code | meaning |", "| --- | --- |", *(f"| {code} | {text} |" for code, text in EXIT_CODES)]
-    return "\n".join([*lines, *_settings(), ""])
+    return "\n".join([*lines, *_settings(), *_accounts(), ""])
 
 
 def _settings() -> Iterator[str]:
@@ -84,6 +85,12 @@ def _settings() -> Iterator[str]:
         yield from ("", f"### {f'`{heading}`' if heading else 'Top level'}", "", "| key | default | what it is |",
                     "| --- | --- | --- |")  # fmt: skip
         yield from _keys(model)
+
+
+def _accounts() -> Iterator[str]:
+    yield from ("", "## Accounts file", "", "`--accounts=FILE`, TOML, one `[[account]]` each; [examples](accounts.md).",
+                "", "| key | default | what it is |", "| --- | --- | --- |")  # fmt: skip
+    yield from _keys(AccountEntry)
 
 
 def _keys(model: type[BaseModel]) -> Iterator[str]:
@@ -99,7 +106,7 @@ def _keys(model: type[BaseModel]) -> Iterator[str]:
 def _default(info: FieldInfo) -> str:
     if info.is_required():
         return "required"
-    if info.default is None or info.default in ((), ""):
+    if info.default in (None, (), "") or info.default_factory is not None:
         return "-"
     return f"`{info.default}`"
 

@@ -8,7 +8,7 @@ from checks.result import Result
 from checks.wiring import partition_of
 from fixtures.desired import Desires
 from fixtures.estate import Estate, Target
-from fixtures.fact import value
+from fixtures.fact import Absent, value
 from remediation.context import Context, Intent, Wants
 from remediation.gated_update import too_large_inline
 from remediation.plan import Blocked, Plan, TargetPlan
@@ -60,7 +60,17 @@ def _plan_target(context: Context) -> TargetPlan:
     merges, more = plan_buckets(context, frozenset(refused))
     steps.extend(merges)
     steps.extend(_test_events(context, {name for step in steps for name in step.forwarders}))
-    return TargetPlan(context.target, tuple(steps), (*blocked, *more), artifact.bucket)
+    return TargetPlan(context.target, tuple(steps), (*blocked, *more), _lock_bucket(context, artifact.bucket, steps))
+
+
+def _lock_bucket(context: Context, bucket: str, steps: Iterable[Step]) -> str:
+    """Where the target's lock stands; nowhere while the bucket is missing and is not made.
+
+    What is left to do there is merging triggers, which looks for other writers by itself.
+    """
+    artifact = value(context.seen.artifact)
+    missing = artifact is not None and isinstance(artifact.region, Absent)
+    return "" if missing and not any(step.makes_bucket for step in steps) else bucket
 
 
 def _without_release(context: Context) -> TargetPlan:

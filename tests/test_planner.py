@@ -162,6 +162,20 @@ def test_a_limit_refuses_as_a_whole_and_says_both_numbers(limit: int, refused: b
         assert {b.reasons for b in plan.blocked} == {("the plan would touch 2 forwarders, and --fix-limit is 1",)}
 
 
+def test_the_lock_stands_in_the_bucket_that_is_there_or_is_made() -> None:
+    name = target_plan(an_estate(a_legacy_forwarder()), {"forwarder-stack": [NAME]}).bucket
+    assert name.startswith("taegis-forwarders-")
+    assert target_plan(an_old_estate(), EVERYTHING, allow=CONSENTS).bucket == name
+
+
+def test_a_missing_bucket_that_is_not_made_keeps_no_trigger_from_being_mended() -> None:
+    plan = target_plan(an_old_estate(), {"artifact": [""], "trigger": ["two"]}, allow=frozenset({"remove-stale-rules"}))
+    assert told(plan)[0] == "do MergeNotification two-logs (two)"
+    assert not plan.bucket
+    unseen = an_estate(a_forwarder(policy=()), artifact=denied("s3:ListBucket"))
+    assert target_plan(unseen, {"trigger": [NAME]}).bucket  # somebody's, perhaps: the lock will tell
+
+
 def test_a_limit_counts_forwarders_over_all_targets() -> None:
     there = Target(OTHER_ACCOUNT, "eu-west-1")
     estate = an_estate(a_legacy_forwarder("one"), a_legacy_forwarder("two", there))

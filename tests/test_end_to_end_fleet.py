@@ -35,7 +35,10 @@ _KEY = re.compile(r"<AccessKeyId>(\w+)<")
 
 
 class Fleet(FakeAws):
-    """An organization of six accounts in front of an engine: one cannot be entered, one has a region switched off."""
+    """An organization of six accounts in front of an engine.
+
+    One is suspended, one cannot be entered; one has a region switched off and shows no metrics in the others.
+    """
 
     def __init__(self, engine: str) -> None:
         super().__init__(engine)
@@ -56,6 +59,8 @@ class Fleet(FakeAws):
                 (region, "DISABLED" if region == off else "ENABLED") for region in (FIRST, SECOND, APART, "ap-east-1")
             ]
             return jsonish({"Regions": [{"RegionName": region, "RegionOptStatus": state} for region, state in rows]})
+        if name == "cloudwatch:GetMetricData" and self.keys.get(call.access_key) == OFF:
+            return refusal("AccessDenied", "not authorized to perform: cloudwatch:GetMetricData", 403)(call)
         return super().answer(call, raw)
 
     def _assume(self, call: AwsCall, raw: _Raw) -> Answer:
@@ -146,15 +151,17 @@ def summary(ran: Ran) -> list[str]:
 def test_what_cannot_be_entered_is_said_once_per_cause_and_counted(whole: tuple[Ran, Counter[str]]) -> None:
     ran, _ = whole
     first, *causes = summary(ran)
-    assert first == "targets    15 asked, 11 reached, 4 not reached, 1 account not audited"
+    assert first == "targets    15 asked, 11 reached, 1 partly seen, 4 not reached, 1 account not audited"
     role = "arn:aws:iam::<account>:role/TaegisForwarderAudit"
     closed = {f"{DENIED}/{region}" for region in (FIRST, SECOND, APART)}
     refused = f"User: arn:aws:iam::{ONE}:root is not authorized to perform: sts:AssumeRole on resource: {role}"
     off = "region <region> is not enabled in the account: enable it, or leave it out"
+    metrics = "AccessDenied: not authorized to perform: cloudwatch:GetMetricData"
     assert causes == [
         f"not audited: SUSPENDED in the organization ({SUSPENDED} an account)",
         f"not reached: sts:AssumeRole denied: AccessDenied: {refused} ({', '.join(sorted(closed))})",
         f"not reached: account:ListRegions switched off: {off} ({OFF}/{SECOND})",
+        f"not read: cloudwatch:GetMetricData denied: {metrics} ({OFF}/{FIRST})",
     ]
     unreached = {subject for check, subject in ran.of("FAILED") if check == "target-reached"}
     assert unreached == {*closed, f"{OFF}/{SECOND}"}

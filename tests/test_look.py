@@ -1,5 +1,6 @@
 """One run's look: what is refused before the first call, what is kept, and what the sandbox changes and puts back."""
 
+import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 
 from checks.registry import FACTS
 from fixtures import look
+from fixtures.accounts import AccountsFile
 from fixtures.errors import InputError
-from fixtures.estate import Target
+from fixtures.estate import LeftOut, Target
 from fixtures.fact import NOT_READ
 from fixtures.look import LOOK, look_again, take
 from fixtures.options import CONSENTS
@@ -25,6 +27,13 @@ from tests.some_options import some_options
 
 ACCOUNTS = ("111122223333", "444455556666")
 ONE_FORWARDER = ("cloudtrail-prod",)
+
+
+def fleet(folder: Path, text: str) -> AccountsFile:
+    """An accounts file."""
+    path = folder / "fleet.toml"
+    path.write_text(text, encoding="utf-8")
+    return AccountsFile(path)
 
 
 class Run:
@@ -122,6 +131,26 @@ class TestReplayed:
         assert [forwarder.name for forwarder in run.stash[ESTATE].forwarders] == ["alb-edge"]
         assert [seen.target.account for seen in run.stash[ESTATE].targets] == [here]
 
+    def test_accounts_that_were_not_audited_are_narrowed_with_the_others(self, run: Run, tmp_path: Path) -> None:
+        left_out = (LeftOut("777788889999", "SUSPENDED"), LeftOut("999900001111", "SUSPENDED"))
+        estate = dataclasses.replace(an_estate(a_forwarder()), left_out=left_out)
+        write_snapshot(estate, tmp_path / "estate.json")
+        here = estate.targets[0].target.account
+        kept = tmp_path / "estate.json"
+        take(run.config, some_options(replay=kept), FACTS)
+        assert run.stash[ESTATE].left_out == left_out
+        take(run.config, some_options(replay=kept, accounts=(here, "999900001111")), FACTS)
+        assert run.stash[ESTATE].left_out == left_out[1:]
+
+    def test_a_file_narrows_it_without_a_call(self, run: Run, fake: FakeAws, tmp_path: Path) -> None:
+        there = Target("444455556666", "us-east-1")
+        estate = an_estate(a_forwarder("alb-edge"), a_forwarder("alb-other", there))
+        write_snapshot(estate, tmp_path / "estate.json")
+        source = fleet(tmp_path, '[[account]]\nid = "444455556666"\nregions = ["eu-west-1"]')
+        take(run.config, some_options(replay=tmp_path / "estate.json", accounts_from=source), FACTS)
+        assert [seen.target for seen in run.stash[ESTATE].targets] == [there]
+        assert fake.seen == []
+
     def test_an_account_that_it_does_not_hold_is_refused(self, run: Run, tmp_path: Path) -> None:
         write_snapshot(an_estate(a_forwarder()), tmp_path / "estate.json")
         with pytest.raises(InputError, match="--accounts: 999999999999: the snapshot does not hold it"):
@@ -140,8 +169,9 @@ class TestRefusedBeforeTheFirstCall:
             ({"baseline": Path("missing.toml")}, "baseline missing.toml: "),
             ({"release": Path("missing")}, "release missing: "),
             ({"snapshot": Path("missing/estate.json")}, "snapshot missing/estate.json: "),
+            ({"accounts_from": AccountsFile(Path("missing.toml"))}, "accounts missing.toml: "),
         ],
-        ids=["settings", "baseline", "release", "snapshot"],
+        ids=["settings", "baseline", "release", "snapshot", "accounts"],
     )
     def test_a_file_that_cannot_be_used(
         self, option: Mapping[str, object], expected: str, run: Run, fake: FakeAws
@@ -199,6 +229,19 @@ class TestSandbox:
         assert (options.role, options.allow) == (Sandbox.fix_role_name, frozenset({"create-bucket"}))
         assert run.stash[SETTINGS].calendar_fail_days == 3
         assert started[0].port == 4567
+        run.end()
+
+    def test_it_makes_the_accounts_of_a_file_whose_tenants_it_puts_aside(
+        self, run: Run, started: list[SandboxSpec], tmp_path: Path
+    ) -> None:
+        text = "".join(f'[[account]]\nid = "{account}"\ntenant = "acme"\n' for account in reversed(ACCOUNTS))
+        table = '[[account.forwarders]]\nname = "*"\nintegration_type = "awsalb"\n'
+        self.take(run, accounts_from=fleet(tmp_path, text + table))
+        assert started[0].accounts == ACCOUNTS
+        settings = run.stash[SETTINGS]
+        assert list(settings.tenants) == ["sandbox"]
+        assert settings.parameters_for(ACCOUNTS[0], "us-east-1", "x") == {"IntegrationType": "awsalb"}
+        assert settings.parameters_for(ACCOUNTS[1], "us-east-1", "x") == {}
         run.end()
 
     def test_this_process_points_at_it_alone_until_the_run_ends(

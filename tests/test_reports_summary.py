@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from checks.outcome import Severity, Status
 from checks.result import Result
-from fixtures.estate import Target
+from fixtures.estate import LeftOut, Target
+from fixtures.fact import Cause, Unreadable
 from remediation.story import FixStory
 from reports.grouping import by_finding, by_reason, by_refusal, shape
 from reports.line import EVERYTHING, Limits
@@ -225,6 +228,34 @@ def test_coverage_names_each_cause_once_without_the_targets_own_names() -> None:
     assert "(777788880000/eu-west-1, " in text
     assert " and 2 more)" in text
     assert "not read: lambda:ListFunctions denied: no permission in <region> (444455556666/eu-west-1)" in text
+
+
+def test_accounts_that_are_not_audited_are_named_once_per_cause_and_count_as_no_target() -> None:
+    left_out = (
+        LeftOut("777788880001", "SUSPENDED in the organization", "acme-old"),
+        LeftOut("777788880002", "SUSPENDED in the organization"),
+        LeftOut("777788880003", "CLOSED in the organization"),
+    )
+    looked = replace(estate(seen(A, forwarder(TRAIL))), left_out=left_out)
+    run = Run((case("one", Status.PASSED, TRAIL),), looked)
+
+    text = told(run)
+
+    assert "targets    1 asked, 1 reached, 3 accounts not audited; looked at" in text
+    assert "  not audited: SUSPENDED in the organization (777788880001 acme-old, 777788880002)" in text
+    assert "  not audited: CLOSED in the organization (777788880003)" in text
+    assert summarise(run).verdict.code == 0
+
+
+def test_a_target_that_stands_for_all_regions_leaves_the_words_of_its_reason_alone() -> None:
+    why = Unreadable("account:ListRegions", Cause.FAILED, f"all of {A.account} is not to be listed")
+    unlisted = replace(seen(Target(A.account, "all"), reached=False), identity=why)
+    found = summarise(Run((), estate(unlisted))).coverage
+
+    assert found is not None
+    assert [gap.cause for gap in found.unreached] == [
+        "account:ListRegions call failed: all of <account> is not to be listed"
+    ]
 
 
 def test_facts_that_nobody_asked_for_are_no_gap() -> None:

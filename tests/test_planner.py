@@ -135,7 +135,7 @@ def test_no_release_is_written_where_its_tenant_does_not_own_the_account(desires
     assert services <= {"lambda", "s3"}
     assert told(plan)[0] == "do MergeNotification two-logs (two)"
     assert [(b.subject, sorted(b.fixes)) for b in plan.blocked] == [
-        ("", ["artifact"]), ("", ["shared-stack"]), ("one", ["forwarder-stack"]),
+        ("", ["artifact"]), ("", ["shared-stack"]), ("one", ["forwarder-stack", "trigger"]),
     ]  # fmt: skip
     assert all("there is no release for this account" in b.reasons[0] for b in plan.blocked)
     assert not [canary for canary in CANARIES if canary in repr(plan)]

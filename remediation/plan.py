@@ -1,6 +1,7 @@
 """The plan: the very steps that `--fix` executes, as data for people and as JSON."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from datetime import datetime
 import pytest
 
 from fixtures.estate import Target
-from remediation.plan_text import Refusal, plan_lines
+from remediation.plan_text import Refusal, advice_lines, plan_lines
 from remediation.step import Step
 
 VERSION = 1
@@ -35,6 +36,15 @@ class Blocked:
 
 
 @dataclass(frozen=True, slots=True)
+class Advice:
+    """What should be known of a forwarder before it is touched, and does not stop that."""
+
+    target: Target
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class TargetPlan:
     """The steps for one target, in order, and what is not touched there.
 
@@ -45,6 +55,7 @@ class TargetPlan:
     steps: tuple[Step, ...]
     blocked: tuple[Blocked, ...]
     bucket: str = ""
+    advice: tuple[Advice, ...] = ()
 
     @property
     def forwarders(self) -> tuple[str, ...]:
@@ -86,6 +97,11 @@ class Plan:
         """The IAM actions that the steps need, sorted."""
         return tuple(sorted({action for step in self.steps for action in type(step).ACTIONS}))
 
+    @property
+    def seconds(self) -> float:
+        """About how long it takes on AWS: targets at once, each target's steps one after another, without proofs."""
+        return max((sum(type(step).SECONDS for step in target.steps) for target in self.targets), default=0.0)
+
     def only(self, wanted: Callable[[Step], bool]) -> "Plan":
         """The plan with the wanted steps and nothing else."""
         targets = (replace(plan, steps=tuple(filter(wanted, plan.steps))) for plan in self.targets)
@@ -103,6 +119,7 @@ class Plan:
             "run": self.run,
             "made": self.made.isoformat(timespec="seconds"),
             "actions": list(self.actions),
+            "expected_seconds": self.seconds,
             "targets": [
                 {
                     "account": plan.target.account,
@@ -113,6 +130,7 @@ class Plan:
                          "to_do": list(blocked.to_do)}
                         for blocked in plan.blocked
                     ],
+                    "advice": [{"subject": found.subject, "text": found.text} for found in plan.advice],
                 }
                 for plan in self.targets
             ],
@@ -123,9 +141,15 @@ class Plan:
         """The plan for people, each shape of step once; with `calls`, with its API calls and what is to be known."""
         refusals = (Refusal(found.target, found.subject, found.reasons, found.to_do) for found in self.blocked)
         yield from plan_lines(self.steps, refusals, calls=calls)
+        if calls:
+            notes = (found for plan in self.targets for found in plan.advice)
+            yield from advice_lines((found.target, found.subject, found.text) for found in notes)
         kinds = Counter(type(step).FIX for step in self.steps)
         told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "nothing"
         yield f"{len(self.steps)} steps ({told}) on {len(self.forwarders)} forwarders; {len(self.blocked)} blocked"
+        if calls and self.steps:
+            yield f"needs {', '.join(self.actions)}"
+            yield f"takes about {math.ceil(self.seconds / 60)} min on AWS without waiting for log lines (an estimate)"
 
 
 PLAN = pytest.StashKey[Plan]()
@@ -140,6 +164,7 @@ def _step(step: Step, run: str) -> dict[str, object]:
         "forwarders": list(step.forwarders),
         "calls": [call.shown() for call in step.calls()],
         "notes": list(step.notes()),
+        "changes": list(step.changes()),
         "fingerprint": step.fingerprint(run),
         **accepts,
     }

@@ -1,10 +1,12 @@
 """Plans the update of one forwarder's stack, with a way back before the way forward. Pure."""
 
+from collections.abc import Mapping
+
 from fixtures.calendar import is_migrated
 from fixtures.code_location import code_location, parsed
 from fixtures.estate import Forwarder, Function
 from fixtures.fact import Absent, Unreadable, value
-from fixtures.intrinsics import Pseudo
+from fixtures.intrinsics import Pseudo, resolve
 from fixtures.release import Release
 from fixtures.template import Template
 from remediation.context import Context
@@ -12,7 +14,7 @@ from remediation.gated_update import StackUpdate
 from remediation.parameters import update_parameters
 from remediation.plan_shared import ArtifactPlan
 from remediation.prediction import PredictedChange, predict
-from remediation.preflight import Obstacle, how_to_read, losses, obstacles
+from remediation.preflight import Obstacle, how_to_read, long_name, losses, obstacles
 from remediation.step import Step
 from remediation.steps.forwarder_stack import UpdateForwarderStack
 from remediation.steps.old_package import SecureOldPackage
@@ -37,6 +39,7 @@ def plan_forwarder(
     if not parameters.problems:
         prediction = predict(old, forwarder.stack.parameters, release.lambda_template, parameters.values, pseudo)
         found += losses(prediction, context.accepted(prediction))
+        found += _too_long(release, parameters.values, pseudo)
     secure = _way_back(forwarder, function, old, pseudo, release)
     if isinstance(secure, Obstacle):
         found.append(secure)
@@ -63,6 +66,15 @@ def plan_forwarder(
         before={"template": old.digest, "parameters": dict(forwarder.stack.parameters)},
     )
     return ((secure, step) if isinstance(secure, Step) else (step,)), ()
+
+
+def _too_long(release: Release, values: Mapping[str, str], pseudo: Pseudo) -> list[Obstacle]:
+    """The obstacle of a function's name that the new template would make too long."""
+    if release.function is None:
+        return []
+    properties = resolve(release.lambda_template, values, pseudo).resources.get(release.function.logical_id, {})
+    problem = long_name(properties.get("FunctionName"))
+    return [problem] if problem else []
 
 
 def _way_back(

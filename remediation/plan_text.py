@@ -48,6 +48,14 @@ def _told(step: Step) -> tuple[str, ...]:
     return (step.title + accepts, actions, *step.notes())
 
 
+def advice_lines(found: Iterable[tuple[Target, str, str]]) -> Iterator[str]:
+    """What should be known, each text once, with the places that it is said of."""
+    said = (((target, subject), (text,), (subject,)) for target, subject, text in found)
+    for (text,), places in _by_shape(said):
+        yield f"{len(places):>4} x ADVICE: {text}"
+        yield from _where(places)
+
+
 def _reasons(refused: Refusal) -> tuple[str, ...]:
     return ("; ".join(refused.reasons), *refused.to_do)
 

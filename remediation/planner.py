@@ -11,13 +11,14 @@ from fixtures.estate import Estate, Target
 from fixtures.fact import Absent, value
 from remediation.context import Context, Intent, Wants
 from remediation.gated_update import too_large_inline
-from remediation.plan import Blocked, Plan, TargetPlan
+from remediation.plan import Advice, Blocked, Plan, TargetPlan
 from remediation.plan_forwarder import plan_forwarder
 from remediation.plan_shared import plan_artifact, plan_shared
 from remediation.plan_trigger import filters_of, plan_buckets
-from remediation.preflight import Obstacle, blocked_by
+from remediation.preflight import Obstacle, advice, blocked_by
 from remediation.step import Step
 from remediation.steps.event import SendTestEvent
+from remediation.steps.forwarder_stack import UpdateForwarderStack
 
 
 def make_plan(results: Iterable[Result], estate: Estate, desires: Desires, intent: Intent, made: datetime) -> Plan:
@@ -60,7 +61,17 @@ def _plan_target(context: Context) -> TargetPlan:
     merges, more = plan_buckets(context, frozenset(refused))
     steps.extend(merges)
     steps.extend(_test_events(context, {name for step in steps for name in step.forwarders}))
-    return TargetPlan(context.target, tuple(steps), (*blocked, *more), _lock_bucket(context, artifact.bucket, steps))
+    bucket = _lock_bucket(context, artifact.bucket, steps)
+    return TargetPlan(context.target, tuple(steps), (*blocked, *more), bucket, tuple(_advice(context, steps)))
+
+
+def _advice(context: Context, steps: Iterable[Step]) -> Iterator[Advice]:
+    """Notes on the forwarders whose stacks are updated."""
+    names = {name for step in steps if isinstance(step, UpdateForwarderStack) for name in step.forwarders}
+    for forwarder in context.seen.forwarders:
+        if forwarder.name in names:
+            for text in advice(forwarder, context.intent.today):
+                yield Advice(context.target, forwarder.name, text)
 
 
 def _lock_bucket(context: Context, bucket: str, steps: Iterable[Step]) -> str:

@@ -6,7 +6,7 @@ change. The prediction is an upper bound: what a real change set holds beyond it
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
@@ -14,7 +14,7 @@ from fixtures.intrinsics import Pseudo, Resolved, Unresolved, Value, references,
 from fixtures.template import Template
 from fixtures.template_meaning import canonical_document
 from fixtures.template_names import parameters_behind
-from fixtures.template_value import is_known, unresolved_texts
+from fixtures.template_value import is_known, told, unresolved_texts
 from remediation.replacement_rules import IDENTITY, forces_replacement
 
 Action: TypeAlias = Literal["Add", "Modify", "Remove"]
@@ -37,6 +37,7 @@ class PredictedChange:
         settled: properties that would force a replacement, and whose value is known to stay.
         attributes: of `CreationPolicy`, `DeletionPolicy`, `Metadata`, ... those that differ.
         certain: whether a change set must hold it; what follows only from another resource's change may be missing.
+        values: `Runtime: go1.x -> provided.al2` for each of `properties`, without NoEcho values; for people only.
     """
 
     logical_id: str
@@ -48,6 +49,7 @@ class PredictedChange:
     settled: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
     certain: bool = True
+    values: tuple[str, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
         """`Modify Lambda (AWS::Lambda::Function), replacement False: Code, Runtime`."""
@@ -136,8 +138,9 @@ class _Comparison:
             return None
         replacement = _most(_forced(kind, name, old.get(name), new.get(name)) for name in changed)
         certain = any(is_known(old.get(name)) and is_known(new.get(name)) for name in changed)
+        values = tuple(f"{name}: {told(old.get(name))} -> {told(new.get(name))}" for name in changed)
         return PredictedChange(
-            logical_id, kind, "Modify", replacement, changed, possible, settled, attributes, certain=certain
+            logical_id, kind, "Modify", replacement, changed, possible, settled, attributes, certain, values
         )
 
     def follow_references(self, changes: dict[str, PredictedChange]) -> None:

@@ -18,6 +18,7 @@ from remediation.replacement_rules import CREATE_ONLY, NEVER_LOST
 from remediation.shape import predicted_shape
 
 _HARMLESS = frozenset({"AWS::Lambda::Permission"})
+_LONGEST_NAME = 64  # characters of a function's name (Lambda API reference, CreateFunction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,30 @@ def obstacles(forwarder: Forwarder, release: Release, today: date) -> Iterator[O
             f"AWS blocks updates to {runtime}, which the release's template names ({load_calendar()})",
             "ask the vendor for a template with a newer runtime",
         )
+
+
+def advice(forwarder: Forwarder, today: date) -> Iterator[str]:
+    """What whoever approves the plan should know, and what does not stop it."""
+    function, invocation = value(forwarder.function), value(forwarder.invocation)
+    if function is None:
+        return
+    if function.dead_letter_arn is None and invocation and invocation.destination is None:
+        yield "no dead-letter queue and no destination for failures: events that fail in every attempt are dropped"
+    calendar = load_calendar()
+    dates = calendar.lookup(function.runtime)
+    if dates and dates.update_blocked and calendar.phase(function.runtime, today) is not Phase.SUPPORTED:
+        left = (dates.update_blocked - today).days
+        yield f"going back to {function.runtime} is possible until {dates.update_blocked}, {left} days ({calendar})"
+
+
+def long_name(name: object) -> Obstacle | None:
+    """Why a function of that name cannot be made; None if it can, or where only CloudFormation knows the name."""
+    if not isinstance(name, str) or len(name) <= _LONGEST_NAME:
+        return None
+    return Obstacle(
+        f"its function would be called {name}, {len(name)} characters; Lambda takes {_LONGEST_NAME}",
+        "its stack's name is too long for the template: ask the vendor",
+    )
 
 
 def how_to_read(fact: Unreadable, otherwise: str) -> str:

@@ -44,6 +44,8 @@ class Step(ABC):
     FIX: ClassVar[str]
     # whether the target's forwarders need it before their own steps
     shared: ClassVar[bool] = False
+    # how long it usually takes on AWS, in seconds: an estimate for whoever plans a change window
+    SECONDS: ClassVar[float] = 5.0
     # whether it only prepares another step: its forwarders are as they were when it is done
     prepares: ClassVar[bool] = False
 
@@ -87,6 +89,10 @@ class Step(ABC):
 
     def notes(self) -> tuple[str, ...]:
         """What cannot be known before an earlier step ran, and what a reader of the plan should know."""
+        return ()
+
+    def changes(self) -> tuple[str, ...]:
+        """What is there now and what will be instead, line by line, where that can be shown."""
         return ()
 
     @abstractmethod

@@ -62,6 +62,8 @@ def test_steps_of_one_shape_are_told_once_with_every_place() -> None:
         f"       in {A}: trail, waf",
         f"       in {B}: trail",
         "3 steps (3 forwarder-stack) on 3 forwarders; 0 blocked",
+        "needs cloudformation:CreateChangeSet",
+        "takes about 1 min on AWS without waiting for log lines (an estimate)",
     ]
 
 
@@ -125,5 +127,5 @@ def test_a_thousand_forwarders_of_one_shape_are_a_line_for_each_target() -> None
 
     told = lines(*plans)
 
-    assert len(told) == 24
+    assert len(told) == 26
     assert told[0] == "1000 x update the stack of <name>"

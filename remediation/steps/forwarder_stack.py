@@ -30,6 +30,7 @@ class UpdateForwarderStack(Step):
 
     ACTIONS: ClassVar[tuple[str, ...]] = (*gated_update.ACTIONS, "lambda:GetFunction")
     FIX: ClassVar[str] = "forwarder-stack"
+    SECONDS: ClassVar[float] = 60.0
 
     update: StackUpdate
     function: str
@@ -55,6 +56,10 @@ class UpdateForwarderStack(Step):
     def notes(self) -> tuple[str, ...]:
         """The predicted changes."""
         return self.update.notes()
+
+    def changes(self) -> tuple[str, ...]:
+        """The properties that change, before and after."""
+        return self.update.changes()
 
     def run(self, writer: Writer) -> str:
         """Update, wait, and read the function: a green stack alone proves nothing."""

@@ -24,6 +24,7 @@ class CreateSharedStack(Step):
         "cloudformation:DescribeStackEvents",
     )
     FIX: ClassVar[str] = "shared-stack"
+    SECONDS: ClassVar[float] = 40.0
     shared: ClassVar[bool] = True
 
     template: TemplateSource
@@ -82,6 +83,7 @@ class UpdateSharedStack(Step):
 
     ACTIONS: ClassVar[tuple[str, ...]] = gated_update.ACTIONS
     FIX: ClassVar[str] = "shared-stack"
+    SECONDS: ClassVar[float] = 40.0
     shared: ClassVar[bool] = True
 
     update: StackUpdate
@@ -104,6 +106,10 @@ class UpdateSharedStack(Step):
     def notes(self) -> tuple[str, ...]:
         """The predicted changes."""
         return self.update.notes()
+
+    def changes(self) -> tuple[str, ...]:
+        """The properties that change, before and after."""
+        return self.update.changes()
 
     def run(self, writer: Writer) -> str:
         """Update it and read it back."""

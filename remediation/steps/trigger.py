@@ -1,5 +1,7 @@
 """Merges forwarders' rules into a bucket's notification document: permission first, then one write."""
 
+import difflib
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -79,6 +81,7 @@ class MergeNotification(Step):
         "s3:PutBucketNotification",
     )
     FIX: ClassVar[str] = "trigger"
+    SECONDS: ClassVar[float] = 15.0
 
     wirings: tuple[Wiring, ...]
     remove: tuple[Rule, ...]
@@ -118,6 +121,14 @@ class MergeNotification(Step):
             *(f"take out: {describe(rule)}" for rule in self.remove),
             "the document is read again right before it is written, and merged from that",
         )
+
+    def changes(self) -> tuple[str, ...]:
+        """The notification document before and after, as a diff."""
+        before, after = (
+            json.dumps(document, indent=1, sort_keys=True).splitlines()
+            for document in (json.loads(self.seen.document), self.merge.document(self.seen))
+        )
+        return tuple(difflib.unified_diff(before, after, "the document now", "the document then", lineterm="", n=2))
 
     def relies_on(self) -> Mapping[str, object]:
         """The calls, and the whole document that was looked at."""

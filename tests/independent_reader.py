@@ -98,13 +98,16 @@ class Reader:
             return None  # in another region
         return {name: part for name, part in answer.items() if name != "ResponseMetadata"}
 
-    def log_lines(self, function: str) -> list[str]:
+    def log_lines(self, function: str) -> list[tuple[str, str]]:
+        """(stream, line) of everything that a function has logged."""
         pages = self.clients["logs"].get_paginator("filter_log_events")
         try:
-            return [event["message"] for page in pages.paginate(logGroupName=f"/aws/lambda/{function}")
-                    for event in page["events"]]  # fmt: skip
+            found = [
+                event for page in pages.paginate(logGroupName=f"/aws/lambda/{function}") for event in page["events"]
+            ]
         except ClientError:
             return []
+        return [(event["logStreamName"], event["message"]) for event in found]
 
     def called_functions(self, document: dict) -> list[tuple[str, str, str]]:
         """(function, prefix, suffix) of every forwarder that new objects of a bucket reach."""
@@ -144,14 +147,29 @@ def probe(reader: Reader, xdr: Reader, documents: dict[str, dict], wait: float) 
 
 
 def _look(one: dict, reader: Reader, xdr: Reader) -> None:
-    lines = reader.log_lines(one["function"])[one["before"] :]
+    logged = reader.log_lines(one["function"])
     prefix = f"deliveries/{one['bucket']}/{one['key']}/"
     found = xdr.clients["s3"].list_objects_v2(Bucket=XDR_BUCKET, Prefix=prefix).get("Contents", [])
+    requests = [entry["Key"].removeprefix(prefix).removesuffix(".json") for entry in found]
+    # a delivery is called after the request that made it; without one, whatever was logged since is all there is
+    lines = lines_of(logged, requests) if requests else [line for _, line in logged[one["before"] :]]
     one["delivered"] = len(found)
     one["uploads_logged"] = sum(UPLOAD in line for line in lines)
     one["starts"] = sum(line.startswith("START") for line in lines)
     one["errors"] = [line for line in lines if '"level":"error"' in line or "Error" in line or "bootstrap" in line]
     one["ended"] = any(line.startswith("REPORT") for line in lines)
+
+
+def lines_of(logged: list[tuple[str, str]], requests: list[str]) -> list[str]:
+    """What was logged from START to REPORT of these requests; a stream has one request at a time."""
+    within: dict[str, bool] = {}
+    lines = []
+    for stream, line in logged:
+        if line.startswith("START"):
+            within[stream] = any(request in line for request in requests)
+        if within.get(stream):
+            lines.append(line)
+    return lines
 
 
 def main() -> None:

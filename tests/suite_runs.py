@@ -132,9 +132,12 @@ def at(sandbox: Sandbox, *, accounts: Sequence[str] = (), regions: Sequence[str]
 
 
 @contextmanager
-def log_sources(endpoint: str, accounts: Sequence[str], *, first: int) -> Iterator[LogSource]:
-    """Logs flow for every forwarder of these accounts; `first` keeps the keys apart from those of other phases."""
+def log_sources(
+    endpoint: str, accounts: Sequence[str], regions: Sequence[str] = DEFAULT_REGIONS, *, first: int
+) -> Iterator[LogSource]:
+    """Logs flow for every forwarder there; `first` keeps the keys apart from those of other phases."""
     source = LogSource(endpoint, tuple(accounts), DEFAULT_REGIONS)
+    source._rows = tuple(row for row in source._rows if row.region in regions)
     source._numbers = count(first)
     source.start(16.0)
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.sandbox import Sandbox
-from fixtures.sandbox.synthetic_release import CREDENTIALS, LAMBDA_TEMPLATE, PACKAGE, SHARED_TEMPLATE, write_release
+from fixtures.sandbox.synthetic_release import LAMBDA_TEMPLATE, PACKAGE, SHARED_TEMPLATE, write_release
 from tests.suite_runs import Ran, Suite
 
 REGION = "--regions=us-east-1"
@@ -45,8 +45,6 @@ def refused(ran: Ran, *words: str) -> None:
     ([REGION, "--checks=runtime-costum"], ["'runtime-costum'", "did you mean runtime-custom"]),
     ([REGION, "--fix", "--allow=remove-stale"], ["'remove-stale'", "did you mean remove-stale-rules"]),
     ([REGION, "--fail-on=findings"], ["'findings'", "did you mean finding"]),
-    ([REGION, "--replay=x"], ["--replay", "leave --regions out"]),
-    (["--replay=/dev/null"], ["/dev/null"]),
     ([], ["--regions", "--sandbox"]),
 ])  # fmt: skip
 def test_a_word_that_cannot_be_is_refused(offline: Suite, tmp_path: Path, options: list[str], words: list[str]) -> None:
@@ -84,12 +82,10 @@ def with_package(name: str, mode: int) -> Callable[[Path], None]:
 
 @pytest.mark.parametrize(("spoil", "words"), [
     (without(SHARED_TEMPLATE), [SHARED_TEMPLATE]),
-    (without(CREDENTIALS), [CREDENTIALS]),
     (with_text(LAMBDA_TEMPLATE, "Resources: [unclosed"), [LAMBDA_TEMPLATE]),
-    (with_text(PACKAGE, "no zip"), [PACKAGE]),
     (with_package("main", 0o755), [PACKAGE, "bootstrap"]),
     (with_package("bootstrap", 0o644), [PACKAGE, "bootstrap", "execut"]),
-], ids=["no-template", "no-credentials", "broken-template", "no-zip", "no-bootstrap", "not-executable"])  # fmt: skip
+], ids=["no-template", "broken-template", "no-bootstrap", "not-executable"])  # fmt: skip
 def test_a_release_that_cannot_be_used_is_refused_before_any_call(
     offline: Suite, release: Path, tmp_path: Path, spoil: Callable[[Path], None], words: list[str]
 ) -> None:
@@ -100,10 +96,9 @@ def test_a_release_that_cannot_be_used_is_refused_before_any_call(
 @pytest.mark.parametrize(("settings", "words"), [
     ('taegis_region = "charlie"', ["'charlie'", "ctpx"]),
     ('taegis_regoin = "ctpx"', ["taegis_regoin", "did you mean taegis_region"]),
-    ('[tenants.a]\naccounts = ["11112222333"]', ["11112222333", "twelve digits"]),
     ("[tenants.a]\naccount = []", ["tenants.a.account", "did you mean accounts"]),
     ("taegis_region = ctpx", ["not TOML"]),
-], ids=["region", "key", "account", "tenant-key", "not-toml"])  # fmt: skip
+], ids=["region", "key", "tenant-key", "not-toml"])  # fmt: skip
 def test_settings_that_cannot_be_used_are_refused_before_any_call(
     offline: Suite, release: Path, tmp_path: Path, settings: str, words: list[str]
 ) -> None:

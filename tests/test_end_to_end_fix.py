@@ -93,7 +93,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         await_deliveries(sandbox, after_migration(fixed, sent))
         after = independently(sandbox, "--probe")
         with log_sources(sandbox.endpoint, ACCOUNTS, first=500_000) as source:
-            newer = suite.run(folder / "newer", *options, f"--release={sandbox.newer_release_dir}")
+            newer = suite.run(folder / "newer", *options, f"--release={sandbox.newer_release_dir}", "--rings=100%")
         sent_newer = source.sent()
         await_deliveries(sandbox, after_migration(newer, sent_newer))
         after_newer = independently(sandbox, "--probe")

@@ -230,10 +230,14 @@ def test_everything_sent_after_a_migration_arrives_exactly_once(story: Story) ->
         assert [(one, number) for one, number in counted.items() if number != 1] == []
 
 
-def test_nothing_arrives_twice_at_any_time(story: Story) -> None:
+def test_what_arrives_twice_was_under_way_while_its_forwarder_was_updated(story: Story) -> None:
+    # S3 calls at least once: a call that an update cuts off is made again, also if it had uploaded already
     sent = of_objects([*story.sandbox.sent(), *story.sent, *story.sent_newer])
     assert len({one.delivered_below for one in sent}) == len(sent)
-    assert [one for one in sent if story.deliveries[one.delivered_below] > 1] == []
+    settled = {*after_migration(story.fixed, story.sent), *after_migration(story.newer, story.sent_newer)}
+    twice = [one for one in sent if story.deliveries[one.delivered_below] > 1]
+    assert [one for one in twice if one in settled] == []
+    assert len(twice) <= len(MIGRATED)
 
 
 def test_the_healthy_forwarder_loses_nothing_while_its_neighbours_are_migrated(story: Story) -> None:

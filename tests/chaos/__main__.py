@@ -1,4 +1,4 @@
-"""The whole matrix: `python -m tests.chaos [--workers=N] [--only=TEXT] [--keep=DIR]` prints the table, 1 if one failed."""
+"""The whole matrix: `python -m tests.chaos [--workers=N] [--only=TEXT] [--keep=DIR]` prints the table; 1: failed."""
 
 import argparse
 import sys

@@ -100,7 +100,7 @@ class ChaosEstate:
         self._ask("POST", path)
 
     def _ask(self, method: str, path: str) -> bytes:
-        request = urllib.request.Request(f"{self.endpoint}{path}", b"" if method == "POST" else None, method=method)
+        request = urllib.request.Request(f"{self.endpoint}{path}", b"" if method == "POST" else None, method=method)  # noqa: S310  loopback
         with self._opener.open(request, timeout=30) as answer:
             return answer.read()
 

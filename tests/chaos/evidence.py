@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tests.suite_runs import CRASHES, canaries_in, secrets_in
 
+_INTERNAL = re.compile(r"internal error: \w+:[^\n]*")  # of the suite; S3 has one of its own
 _SUITE_AGENT = "Botocore/"
 _Entry = Mapping[str, object]
 _Write = tuple[str, str, str]  # region, service, operation
@@ -40,14 +42,15 @@ def leaks(folder: Path, said: str) -> list[str]:
 
 
 def crashes(said: str) -> list[str]:
-    return [f"{word} in what was said" for word in CRASHES if word in said]
+    found = [f"{word} in what was said" for word in CRASHES if word in said]
+    return [*found, *dict.fromkeys(_INTERNAL.findall(said))]
 
 
 def unaccounted(journal: Sequence[_Entry], requests: Iterable[_Entry], lines: Sequence[str]) -> list[str]:
     """Writes that the engine saw and the journal does not know, and answered ones that the engine never saw.
 
-    `lines` is what the launcher noted: a write that worked and was not answered is sent again by botocore, and one
-    that CloudFormation lied about was never carried out.
+    `lines` is what the launcher noted: a write that worked and was not answered, or not so that it can be read, is
+    sent again by botocore, and one that CloudFormation lied about was never carried out.
     """
     intended = Counter(_intended(entry) for entry in journal if entry["kind"] == "intent")
     intents = {entry["number"]: entry for entry in journal if entry["kind"] == "intent"}
@@ -57,6 +60,7 @@ def unaccounted(journal: Sequence[_Entry], requests: Iterable[_Entry], lines: Se
         if str(request["agent"]).startswith(_SUITE_AGENT) and request["write"]:
             seen[str(request["region"]), str(request["service"]), str(request["operation"])] += 1
     again = Counter(_operation(line) for line in lines if "was not answered" in line)
+    again += Counter(_operation(line) for line in lines if "nobody can parse" in line)  # S3's are repeated
     faked = Counter(_operation(line) for line in lines if "nothing was executed" in line)
     found = []
     for write in seen.keys() | intended.keys():

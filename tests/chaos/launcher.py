@@ -2,7 +2,8 @@
 
     python tests/chaos/launcher.py SPECS OPTIONS...
 
-SPECS is a JSON list of `Spec.text()`. The product has no hook for this: what is replaced is botocore's sender, and `Writer.write` only
+SPECS is a JSON list of `Spec.text()`. The product has no hook for this: what is replaced is botocore's sender, and
+`Writer.write` only
 to know which write a request belongs to.
 """
 
@@ -26,16 +27,16 @@ import botocore.endpoint  # noqa: E402, TID251  the border that the faults stand
 import botocore.httpsession  # noqa: E402, TID251  same
 from botocore.awsrequest import AWSResponse  # noqa: E402, TID251  same
 from botocore.exceptions import ReadTimeoutError  # noqa: E402, TID251  same
-from urllib3 import HTTPResponse  # noqa: E402
+from urllib3 import HTTPResponse  # noqa: E402  the path is set first
 
-from fixtures.sandbox.aws_call import Answer, json_error, query_error, s3_error  # noqa: E402
-from fixtures.sandbox.seed_foundation import LEGACY_KEY, legacy_bucket  # noqa: E402
-from fixtures.sandbox.synthetic_release import PACKAGE, artifact_bucket  # noqa: E402
-from remediation.call import Call  # noqa: E402
-from remediation.writer import Limits, Writer  # noqa: E402
-from tests.chaos import neighbours  # noqa: E402
-from tests.chaos.estate import ACCOUNT, BUCKET  # noqa: E402
-from tests.chaos.faults import Fault, Spec  # noqa: E402
+from fixtures.sandbox.aws_call import Answer, json_error, query_error, s3_error  # noqa: E402  the path is set first
+from fixtures.sandbox.seed_foundation import LEGACY_KEY, legacy_bucket  # noqa: E402  the path is set first
+from fixtures.sandbox.synthetic_release import PACKAGE, artifact_bucket  # noqa: E402  the path is set first
+from remediation.call import Call  # noqa: E402  the path is set first
+from remediation.writer import Limits, Writer  # noqa: E402  the path is set first
+from tests.chaos import neighbours  # noqa: E402  the path is set first
+from tests.chaos.estate import ACCOUNT, BUCKET  # noqa: E402  the path is set first
+from tests.chaos.faults import Fault, Spec  # noqa: E402  the path is set first
 
 Send = Callable[[object], AWSResponse]
 _PATIENCE = 6.0  # seconds
@@ -117,7 +118,9 @@ class Chaos:
             attempt = self._attempts
         return self._happens(fault, attempt, request, send)
 
-    def _happens(self, fault: Fault, attempt: int, request: object, send: Send) -> AWSResponse:
+    def _happens(  # noqa: C901, PLR0911, PLR0912  one branch for each kind of fault
+        self, fault: Fault, attempt: int, request: object, send: Send
+    ) -> AWSResponse:
         call: Call = self._here.writing
         match fault:
             case Fault.KILL_BEFORE:
@@ -173,7 +176,7 @@ class Chaos:
                 self._dead.add(credentials.get_frozen_credentials().access_key)
                 if fault is not Fault.EXPIRED_UNSEEN:  # the clock says so too: botocore fetches new ones
                     credentials._expiry_time = datetime.now(UTC) - timedelta(hours=1)
-                    credentials._refresh_using.__self__.cache.clear()
+                    credentials._refresh_using.__self__._cache.clear()
                 self._note("the session has expired")
 
     def _expired(self, request: object) -> AWSResponse | None:

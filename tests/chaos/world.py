@@ -72,7 +72,7 @@ def differences(wanted: World, found: World) -> list[str]:
 
 
 def harm(before: World, after: World) -> list[str]:
-    """What nobody may lose, whatever failed: stacks, functions, other people's rules, triggers, permissions, objects."""
+    """What nobody may lose, whatever failed: stacks, functions, others' rules, triggers, permissions, objects."""
     return [complaint for region in before for complaint in _harm(before[region], after[region])]
 
 

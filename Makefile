@@ -1,7 +1,7 @@
 # Every target does its own set-up, in .venv, from requirements.lock: a fresh clone needs Python 3.11 or newer, git and make.
 #   make demo     audit, fix and prove an emulated AWS estate on this machine, then judge the outcome
 #   make test     the suite's own tests          make test ARGS="-k trigger -x"
-#   make thorough what make test leaves out: policies on an engine that enforces IAM, a whole rollback
+#   make thorough what make test leaves out: policies with IAM enforced, a whole rollback, limits, fleets
 #   make lint     ruff, mypy, and that the generated pages are up to date
 #   make bench    what an audit costs, as ratios
 #   make docs     write the generated pages anew
@@ -23,7 +23,8 @@ READY := $(VENV)/.ready-$(VERSION)
 DEMO_REGIONS := us-east-1,eu-west-1
 REPORT := report.html
 # Minutes on two cores, and each about one thing that changes seldom: `make test` stays below five minutes without them.
-THOROUGH := tests/test_policy_sandbox.py tests/test_policy_fix_sandbox.py tests/test_roll_back_end_to_end.py
+THOROUGH := tests/test_policy_sandbox.py tests/test_policy_fix_sandbox.py tests/test_roll_back_end_to_end.py \
+  tests/test_end_to_end_limits.py tests/test_end_to_end_fleet.py
 
 .PHONY: help setup demo test thorough lint bench docs lock clean
 .DEFAULT_GOAL := help

@@ -133,13 +133,13 @@ def at(sandbox: Sandbox, *, accounts: Sequence[str] = (), regions: Sequence[str]
 
 @contextmanager
 def log_sources(
-    endpoint: str, accounts: Sequence[str], regions: Sequence[str] = DEFAULT_REGIONS, *, first: int
+    endpoint: str, accounts: Sequence[str], *, first: int, only: Sequence[str] = (), per_second: float = 16.0
 ) -> Iterator[LogSource]:
-    """Logs flow for every forwarder there; `first` keeps the keys apart from those of other phases."""
+    """Logs flow for every forwarder there, or for some; `first` keeps the keys apart from those of other phases."""
     source = LogSource(endpoint, tuple(accounts), DEFAULT_REGIONS)
-    source._rows = tuple(row for row in source._rows if row.region in regions)
+    source._rows = tuple(row for row in source._rows if not only or row.case.name in only)
     source._numbers = count(first)
-    source.start(16.0)
+    source.start(per_second)
     try:
         yield source
     finally:

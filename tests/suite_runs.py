@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
 from pathlib import Path
+from typing import cast
 
 from fixtures.sandbox import DEFAULT_REGIONS, Sandbox
 from fixtures.sandbox.log_source import LogSource
@@ -65,7 +66,8 @@ class Ran:
 
     @property
     def plan(self) -> dict[str, object]:
-        return json.loads(self.run_folder.joinpath("plan.json").read_text(encoding="utf-8"))
+        plan: dict[str, object] = json.loads(self.run_folder.joinpath("plan.json").read_text(encoding="utf-8"))
+        return plan
 
     def statuses(self) -> dict[tuple[str, str], str]:
         """Status by check and subject."""
@@ -78,9 +80,13 @@ class Ran:
     def writes(self, kind: str = "intent") -> list[tuple[str, str, str]]:
         """Account, region and operation of every write in the journal, in its order."""
         intents = {entry["number"]: entry for entry in self.journal if entry["kind"] == "intent"}
-        chosen = [intents[entry["number" if kind == "intent" else "intent"]] for entry in self.journal
-                  if entry["kind"] == kind]  # fmt: skip
-        return [(str(one["account"]), str(one["region"]), str(one["call"]["operation"])) for one in chosen]
+        number = "number" if kind == "intent" else "intent"
+        chosen = [intents[entry[number]] for entry in self.journal if entry["kind"] == kind]
+        calls = [cast("Mapping[str, object]", one["call"]) for one in chosen]
+        return [
+            (str(one["account"]), str(one["region"]), str(call["operation"]))
+            for one, call in zip(chosen, calls, strict=True)
+        ]
 
     def assert_no_crash(self) -> None:
         assert not [word for word in CRASHES if word in self.said], self.said

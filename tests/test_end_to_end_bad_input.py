@@ -67,7 +67,10 @@ def without(name: str) -> Callable[[Path], None]:
 
 
 def with_text(name: str, text: str) -> Callable[[Path], None]:
-    return lambda folder: folder.joinpath(name).write_text(text, encoding="utf-8") and None
+    def make(folder: Path) -> None:
+        folder.joinpath(name).write_text(text, encoding="utf-8")
+
+    return make
 
 
 def with_package(name: str, mode: int) -> Callable[[Path], None]:

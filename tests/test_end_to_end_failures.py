@@ -199,13 +199,13 @@ def test_a_run_that_was_killed_leaves_every_trigger_and_can_be_resumed(
     assert resumed.of("FAILED", "BLOCKED", "UNKNOWN", "ERROR") == {}
     assert resumed.code == 0, resumed.said
     after = independently(sandbox, **place)[KILLED, "eu-west-1"]
-    assert triggers({(): after}) >= triggers(before)
+    assert triggers({(KILLED, "eu-west-1"): after}) >= triggers(before)
     assert [stack for stack in after["stack_details"].values() if stack["ChangeSets"]] == []
     runtimes = {one["FunctionName"].partition("-scwx")[0]: one["Runtime"] for one in after["functions"]}
     assert {runtimes[name] for name in TO_KILL} == {"provided.al2"}
 
 
-def triggers(seen: Mapping[tuple[str, ...], dict]) -> set[tuple[str, str]]:  # type: ignore[type-arg]
+def triggers(seen: Mapping[tuple[str, str], dict]) -> set[tuple[str, str]]:  # type: ignore[type-arg]
     """Bucket and ARN of every rule for a forwarder or its topic."""
     return {
         (bucket, rule.get("LambdaFunctionArn") or rule.get("TopicArn"))

@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import boto3  # noqa: TID251  seeds an engine by direct calls
 import pytest
-from botocore.client import BaseClient  # noqa: TID251  same
 from moto.server import ThreadedMotoServer
 
 from fixtures.sandbox.aws_call import Answer, AwsCall
@@ -60,7 +60,7 @@ class Moto:
 
     endpoint: str
 
-    def client(self, service: str, region: str) -> BaseClient:
+    def client(self, service: str, region: str) -> Any:  # noqa: ANN401  a client's methods are made at run time
         return boto3.client(service, region_name=region, endpoint_url=self.endpoint,
                             aws_access_key_id="testing", aws_secret_access_key="testing")  # fmt: skip
 
@@ -183,8 +183,9 @@ def test_a_trigger_is_mended_on_moto_without_a_release_and_without_loss(
     assert "there is no release for this account" in refused["reason"]
     now = moto.state(SILENT)
     assert (now[0], now[1], now[3]) == (runtime, code, stack)
-    added = now[2].pop("LambdaFunctionConfigurations")
-    assert now[2] == rules
+    document = cast("dict[str, list[dict[str, str]]]", now[2])
+    added = document.pop("LambdaFunctionConfigurations")
+    assert document == rules
     assert [rule["LambdaFunctionArn"].rpartition(":")[2] for rule in added] == [FUNCTION]
 
 

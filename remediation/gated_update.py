@@ -15,7 +15,7 @@ from remediation.gate import GateVerdict, judge, read_change_set
 from remediation.prediction import PredictedChange
 from remediation.preflight import acceptable_losses
 from remediation.shape import predicted_shape
-from remediation.stack_waits import wait_for_stack, why_stack_failed
+from remediation.stack_waits import has_moved, wait_for_stack, why_stack_failed
 from remediation.step import Interrupted, StepBlocked, StepFailed
 from remediation.writer import Writer
 
@@ -171,8 +171,9 @@ class StackUpdate:
             self._take_back(writer, step, change_set)
             return False
         writer.say(f"updating stack {self.stack}")
-        self._executed(writer, step, change_set, before)
-        status = wait_for_stack(writer, self.stack, former=former if isinstance(former, Stack) else None)
+        known = former if isinstance(former, Stack) else None
+        self._executed(writer, step, change_set, before, known)
+        status = wait_for_stack(writer, self.stack, known)
         if status != "UPDATE_COMPLETE":
             reason = why_stack_failed(writer, self.stack)
             raise StepFailed(f"stack {self.stack} ended as {status}: {reason or 'no reason given'}")
@@ -217,12 +218,14 @@ class StackUpdate:
             raise
         return optional_text(created, "Id") or self.change_set
 
-    def _executed(self, writer: Writer, step: str, change_set: str, before: Mapping[str, object]) -> None:
+    def _executed(
+        self, writer: Writer, step: str, change_set: str, before: Mapping[str, object], former: Stack | None
+    ) -> None:
         """Execute; a change set that is not executed is taken back.
 
         Raises:
             CallFailed: it was refused.
-            StepFailed: whether it is being executed cannot be told.
+            StepFailed: whether it is being executed cannot be told, or it was not.
         """
         try:
             writer.write(step, self._execute(change_set), before=before)
@@ -230,10 +233,10 @@ class StackUpdate:
             if failure.refused:
                 self._take_back(writer, step, change_set)
                 raise
-            raise StepFailed(
-                f"whether stack {self.stack} is being changed cannot be told: {failure}; look at its change set "
-                f"{self.change_set}"
-            ) from failure
+            if not has_moved(writer, self.stack, former):
+                left = self._take_back(writer, step, change_set)
+                raise StepFailed(f"stack {self.stack} is not seen to be changed: {failure}{left}") from failure
+            writer.say(f"stack {self.stack} is being updated, although that was not answered: {failure}")
 
     def _described(self, writer: Writer, change_set: str) -> Sequence[Answer]:
         for _ in writer.wait(writer.limits.change_set):

@@ -45,6 +45,17 @@ def wait_for_stack(writer: Writer, name: str, former: Stack | None = None) -> st
     raise StepFailed(f"stack {name} was still {status} after {writer.limits.stack:.0f} s; it goes on in AWS")
 
 
+def has_moved(writer: Writer, name: str, former: Stack | None) -> bool:
+    """Whether an operation on the stack was begun since `former` was seen; False where that is not known."""
+    if former is None:
+        return False
+    for _ in writer.wait(writer.limits.begin):
+        found = read_stack(writer.aws, writer.region, name)
+        if isinstance(found, Stack) and (found.status, found.changed) != (former.status, former.changed):
+            return True
+    return False
+
+
 def why_stack_failed(writer: Writer, name: str) -> str:
     """The first reasons of the stack's last operation, for people; empty when it gives none.
 

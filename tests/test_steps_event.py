@@ -132,7 +132,6 @@ def tail(text: str) -> Answer:
 ENDS: list[object] = [
     pytest.param({INVOKE: [refusal("ServiceException", status=500)]}, State.FAILED, id="500"),
     pytest.param({INVOKE: [Lost(refusal("ServiceException", status=500))]}, State.FAILED, id="called-and-500"),
-    pytest.param({INVOKE: [refusal("TooManyRequestsException", "Rate", 429)]}, State.BLOCKED, id="throttled"),
     pytest.param({INVOKE: [DENIED]}, State.BLOCKED, id="denied"),
     pytest.param({INVOKE: [garbage()]}, State.FAILED, id="an-answer-without-a-log"),
     pytest.param({INVOKE: [Answer(200, ((b"x-amz-log-result", b"!"),), b"{}")]}, State.FAILED, id="a-log-that-is-none"),
@@ -149,6 +148,13 @@ def test_a_function_is_never_called_a_second_time_of_itself(
     with ready.proxy.faults(faults):
         ended(ready.apply(step_for(ready)), state)
     assert ready.proxy.counted()[INVOKE] <= 1
+
+
+def test_a_call_that_was_throttled_has_done_nothing_and_is_made_again(ready: World) -> None:
+    put(ready, KEY)
+    with ready.proxy.faults({INVOKE: [refusal("TooManyRequestsException", "Rate", 429)]}):
+        ready.apply(step_for(ready))
+    assert ready.proxy.counted()[INVOKE] == 2
 
 
 def test_the_upload_line_is_read_from_the_end_of_the_log(ready: World) -> None:

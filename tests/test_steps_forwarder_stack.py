@@ -216,9 +216,24 @@ def test_a_stack_that_has_moved_since_the_plan_is_not_touched(ready: World) -> N
     assert "cannot be read any more" in ended(ready.apply(gone), State.BLOCKED)
 
 
+EXECUTED: list[object] = [
+    pytest.param([Lost(garbage())], id="the-answer-is-no-xml"),
+    pytest.param([Lost(ERROR_500), *[ERROR_500] * 5], id="500-for-good"),
+    pytest.param([Lost(ERROR_500)], id="500-and-the-repetition-is-refused"),
+]
+
+
+@pytest.mark.parametrize("faults", EXECUTED)
+def test_an_execution_that_nobody_confirms_is_seen_on_the_stack_itself(ready: World, faults: list[Fault]) -> None:
+    step = step_of(ready)
+    with ready.proxy.faults({EXECUTE: faults}):
+        assert "runs provided.al2" in ready.done(step)[0]
+    assert not ready.change_sets(ready.name)
+
+
 LOST: list[object] = [
-    pytest.param({EXECUTE: [Lost(garbage())]}, "cannot be told", id="executed-and-the-answer-is-no-xml"),
-    pytest.param({EXECUTE: [Lost(ERROR_500), *[ERROR_500] * 5]}, "cannot be told", id="executed-and-500-for-good"),
+    pytest.param({EXECUTE: [ERROR_500] * 6}, "is not seen to be changed", id="500-for-good"),
+    pytest.param({EXECUTE: [garbage()]}, "is not seen to be changed", id="not-executed-and-the-answer-is-no-xml"),
     pytest.param({STACKS: [PASS, PASS, DENIED]}, "cannot be read any more", id="denied-while-it-goes-on"),
     pytest.param({FUNCTION: [refusal("ResourceNotFoundException", "Function not found: x", 404)]}, "does not exist",
                  id="the-function-is-gone"),
@@ -232,6 +247,7 @@ def test_what_cannot_be_proved_after_the_execution_is_a_failure(
     step = step_of(ready)
     with ready.proxy.faults(faults):
         assert why in ended(ready.apply(step), State.FAILED)
+    assert not ready.change_sets(ready.name)
 
 
 def test_a_green_stack_with_an_old_function_is_a_failure(ready: World) -> None:

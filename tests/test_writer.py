@@ -122,6 +122,18 @@ def test_what_may_have_been_done_counts_as_done(fake: FakeAws, bench: Bench, ans
     hold_journal(bench)
 
 
+def test_a_refusal_of_a_repeated_call_says_nothing_of_the_first(fake: FakeAws, bench: Bench) -> None:
+    """botocore repeats what was not answered; that it cannot be done twice is no proof that it was not done once."""
+    lost = refusal("InternalFailure", "oops", 500)
+    with (
+        fake.saying("cloudformation:CreateStack", lost, refusal("AlreadyExistsException", "no")),
+        pytest.raises(CallFailed) as failed,
+    ):
+        bench.writer.write(STEP, create())
+    assert not failed.value.refused
+    assert bench.writer.trail.changes == 1
+
+
 def test_what_leaves_nothing_behind_is_journalled_and_not_counted(fake: FakeAws, bench: Bench) -> None:
     with fake.saying("cloudformation:CreateStack", CREATED):
         bench.writer.write(STEP, create(), lasting=False)

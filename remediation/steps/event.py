@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from checks.wiring import bucket_arn
-from fixtures.answers import items, number, optional_text, text
+from fixtures.answers import Answer, items, number, optional_text, text
+from fixtures.aws import CallFailed
 from fixtures.errors import InputError
+from fixtures.fact import Cause
 from fixtures.log_lines import is_upload
 from remediation.call import Call
-from remediation.step import Step, StepBlocked, StepFailed
+from remediation.step import Interrupted, Step, StepBlocked, StepFailed
 from remediation.writer import Writer
 
 
@@ -52,7 +54,8 @@ class SendTestEvent(Step):
     def run(self, writer: Writer) -> str:
         """Call and look at the answer and the log's tail."""
         payload = self.payload or self._event(writer)
-        answer = writer.write(self.name, self._invoke(payload))
+        answer = self._called(writer, payload)
+        _use_up(answer)
         tail = _decoded(optional_text(answer, "LogResult") or "")
         error = optional_text(answer, "FunctionError")
         if error:
@@ -62,6 +65,20 @@ class SendTestEvent(Step):
         if not uploaded:
             raise StepFailed(f"{self.function} took the test event and logged no upload: {_last_line(tail)}")
         return f"{self.function} uploaded what the test event named"
+
+    def _called(self, writer: Writer, payload: str) -> Answer:
+        """Call it; botocore does not repeat that call, and one that was throttled has done nothing."""
+        failure: CallFailed | None = None
+        for _ in writer.wait(writer.limits.permission, first=1.0, longest=5.0):
+            try:
+                return writer.write(self.name, self._invoke(payload))
+            except CallFailed as failed:
+                if failed.cause is not Cause.THROTTLED:
+                    raise
+                failure = failed
+        if writer.stop.is_set():
+            raise Interrupted(f"{self.function} was not sent a test event")
+        raise StepBlocked(f"{self.function} cannot be sent a test event: {failure}", "run again")
 
     def _event(self, writer: Writer) -> str:
         for prefix, suffix in self.filters:
@@ -103,6 +120,13 @@ def _decoded(tail: str) -> str:
         return base64.b64decode(tail).decode("utf-8", "replace")
     except ValueError:
         return ""
+
+
+def _use_up(answer: Answer) -> None:
+    """Read what the function returned, which is of no interest: else its connection would be left open."""
+    read = getattr(answer.get("Payload"), "read", None)
+    if callable(read):
+        read()
 
 
 def read_payload(path: Path | None) -> str | None:

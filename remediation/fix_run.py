@@ -19,12 +19,13 @@ from fixtures.state import DESIRES, ESTATE, OPTIONS
 from remediation.access import Access
 from remediation.approval import held_to, read_approved
 from remediation.consent import confirmed
-from remediation.context import Intent
 from remediation.engine import ALL_FIXES, Lanes, Outcome, State, StepOutcome, apply
 from remediation.held import HeldResults
+from remediation.intent import intent_of
 from remediation.interrupts import Interrupts
 from remediation.journal import FINISHED, RESUME, Journal, is_finished, read_stopped
 from remediation.lock import TargetLocks
+from remediation.permission_gate import Permissions
 from remediation.plan import Blocked, Plan
 from remediation.planner import make_plan
 from remediation.preflight import Obstacle, blocked_by
@@ -33,7 +34,6 @@ from remediation.proof import FlowProof, changed_by, prove_all
 from remediation.rings import rings_of
 from remediation.run_record import write_record
 from remediation.settle import left_locks, settle
-from remediation.steps.event import read_payload
 from remediation.story import FIX_STORY, PLAN_LINES, FixStory
 from remediation.unproved import why_unproved
 from remediation.writer import Writer
@@ -65,6 +65,7 @@ class FixRun:
         self.approved = read_approved(options.approved) if options.approved else None
         self.locks = TargetLocks(run_id(self.config))
         self.access = Access(self.config)
+        self.permissions = Permissions(self.access)
         way_on = f"--rollback={options.rollback}" if options.rollback else f"--resume={run_id(self.config)}"
         self.interrupts = Interrupts(self.access.stop, way_on, self._tell_stopping)
 
@@ -87,6 +88,7 @@ class FixRun:
         """`--plan`: build it, keep it, write nothing to AWS."""
         self.plan = self._planned(1, self.held.results())
         self.blocked = list(self.plan.blocked)
+        self.notes += self.permissions.foretold(self.plan, self.estate)
         self._keep_plan(self.plan, 1)
 
     def fix(self) -> None:
@@ -129,7 +131,7 @@ class FixRun:
             if self.approved:
                 plan, refused = held_to(plan, self.approved)
                 self.blocked += refused
-            plan = plan.without(tried)
+            plan = self._permitted(plan.without(tried))
             known = {(refusal.name, refusal.fixes) for refusal in self.blocked}
             self.blocked += [refusal for refusal in plan.blocked if (refusal.name, refusal.fixes) not in known]
             if number == 1 or plan.steps:
@@ -142,6 +144,13 @@ class FixRun:
             if not self._rings(plan, journal):
                 return False
         return all(o.state is State.DONE for outcome in self.outcomes for o in outcome.steps)
+
+    def _permitted(self, plan: Plan) -> Plan:
+        """The plan without what the fixers may not do, asked before anything of it is written."""
+        with self.interrupts.abandonable():
+            plan, notes = self.permissions.held_to(plan, self.estate)
+        self.notes += [note for note in notes if note not in self.notes]
+        return plan
 
     def _rings(self, plan: Plan, journal: Journal) -> bool:
         """Apply ring after ring, each proved before the next; False if one was not."""
@@ -176,21 +185,8 @@ class FixRun:
         ]
 
     def _planned(self, number: int, results: Iterable[Result]) -> Plan:
-        options = self.config.stash[OPTIONS]
-        clients = self.access.clients
-        intent = Intent(
-            run=self._attempt(number),
-            allow=options.allow,
-            rotate=options.rotate_credentials,
-            test_event=options.send_test_event,
-            payload=read_payload(options.test_event),
-            limit=options.fix_limit,
-            approved_shapes=self.approved.shapes if self.approved else frozenset(),
-            showing=options.plan,
-            url_suffix=clients.url_suffix,
-            partition=clients.partition,
-            today=self.estate.taken.date(),
-        )
+        options, today = self.config.stash[OPTIONS], self.estate.taken.date()
+        intent = intent_of(options, self._attempt(number), self.access.clients, self.approved, today)
         return make_plan(results, self.estate, self.config.stash[DESIRES], intent, datetime.now(UTC))
 
     def _attempt(self, number: int) -> str:

@@ -13,7 +13,7 @@ import fixtures.entrances  # noqa: F401 - registers its readers
 from fixtures import readers
 from fixtures.errors import SuiteError
 from fixtures.reading import CALLER, READERS
-from remediation import consent, lock, proof, settle, steps
+from remediation import consent, lock, permission_check, proof, settle, steps
 from remediation.policy_caller import DOCUMENTED, caller_rights
 from remediation.policy_scopes import EVERYTHING, Condition, Scope, scope_of
 from remediation.step import Step
@@ -25,6 +25,7 @@ OPTIONAL: Final[Mapping[str, str]] = {
     "plan": "for --plan and --fix: looks at pending change sets and at how failed calls are retried",
     "drift": "for --drift: lets CloudFormation compare stacks with what is really there",
     "compare-secret": "for --compare-secret: reads the values of secrets, to compare them with the release's by digest",
+    "simulate": "for --fix and --plan: asks IAM before the first write whether the fixer may do what the plan needs",
     "rollback": "for --rollback: takes back what a run made (uploads, its bucket when empty, permissions)",
     "test-event": "for --send-test-event: calls a forwarder, which sends one object to XDR a second time",
 }
@@ -85,6 +86,7 @@ def fix_needs() -> tuple[Need, ...]:
     parts = {"consent": consent.ACTIONS, "lock": lock.ACTIONS, "proof": proof.ACTIONS, "settle": settle.ACTIONS}
     return (
         *(Need(name, actions, ALWAYS) for name, actions in parts.items()),
+        Need("permission_check", permission_check.ACTIONS, "simulate"),
         *(Need(step.__name__, step.ACTIONS, _group_of(step)) for step in every_step()),
     )
 

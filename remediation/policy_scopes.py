@@ -60,6 +60,7 @@ KEYS: Final = Scope("Keys", ("arn:{partition}:kms:*:{account}:key/*",))
 OBJECT_KEYS: Final = Scope("ObjectKeys", ("arn:{partition}:kms:*:*:key/*",), _via("s3"))
 SECRET_KEYS: Final = Scope("SecretKeys", ("arn:{partition}:kms:*:*:key/*",), _via("secretsmanager"))
 ROLES: Final = Scope("Roles", ("arn:{partition}:iam::{account}:role/*",))
+PRINCIPALS: Final = Scope("Principals", (*ROLES.patterns, "arn:{partition}:iam::{account}:user/*"))
 PASSED_ROLES: Final = Scope(
     "PassedRoles", ROLES.patterns, (Condition("StringEquals", "iam:PassedToService", ("lambda.amazonaws.com",)),)
 )
@@ -83,7 +84,9 @@ _BY_ACTION: Final[Mapping[str, Scope]] = {
     "cloudformation:ListStacks": EVERYTHING,
     "cloudwatch:GetMetricData": EVERYTHING,
     "ec2:DescribeRegions": EVERYTHING,
+    "iam:GetRole": ROLES,
     "iam:ListAccountAliases": EVERYTHING,
+    "iam:SimulatePrincipalPolicy": PRINCIPALS,
     "kms:Decrypt": OBJECT_KEYS,
     "kms:GetKeyPolicy": KEYS,
     "lambda:AddPermission": FUNCTIONS,

@@ -17,7 +17,7 @@ from typing import TypeAlias
 from fixtures.sandbox.aws_call import Answer, AwsCall, cbor_error, json_error, parse_call, query_error, s3_error
 
 _MODEL_OF = {"monitoring": "cloudwatch"}  # signing name -> name of botocore's model
-_QUERY = {"cloudformation", "sts", "sns", "ec2"}
+_QUERY = {"cloudformation", "sts", "sns", "ec2", "iam"}
 _XML = ((b"content-type", b"text/xml"),)
 _JSON = ((b"content-type", b"application/json"),)
 _HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "host", "keep-alive", "date", "server"}

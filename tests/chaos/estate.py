@@ -105,7 +105,7 @@ class ChaosEstate:
             return answer.read()
 
     def _vary(self) -> None:
-        """Give the suite what the plain estate does not: an old shared stack, a lost package, a neighbour's rule."""
+        """What the plain estate does not have: an old shared stack, a lost package, a neighbour's rule."""
         clients = SeedClients(self.endpoint)
         first, second = (clients.at(ACCOUNT, region) for region in REGIONS)
         old = shared_template().replace("UpdateReplacePolicy: Delete", "UpdateReplacePolicy: Retain")
@@ -118,6 +118,7 @@ class ChaosEstate:
         first.await_stack(SHARED_STACK, "UPDATE_COMPLETE")
         second.call("s3", "delete_object", Bucket=legacy_bucket(ACCOUNT, REGIONS[1]), Key=LEGACY_KEY)
         _neighbours_rule(first, BUCKET)
+        _take_permissions_away(first, f"{FORWARDERS[0]}-scwx-tdr-lambda-awsalb")
 
 
 def _neighbours_rule(place: Place, bucket: str) -> None:
@@ -131,3 +132,9 @@ def _neighbours_rule(place: Place, bucket: str) -> None:
     rule = {"Id": "neighbours", "QueueArn": arn, "Events": ["s3:ObjectRemoved:*"]}
     place.call("s3", "put_bucket_notification_configuration", Bucket=bucket,
                NotificationConfiguration={"QueueConfigurations": [rule], "EventBridgeConfiguration": {}})  # fmt: skip
+
+
+def _take_permissions_away(place: Place, function: str) -> None:
+    policy = json.loads(str(place.call("lambda", "get_policy", FunctionName=function)["Policy"]))
+    for statement in policy["Statement"]:
+        place.call("lambda", "remove_permission", FunctionName=function, StatementId=statement["Sid"])

@@ -2,6 +2,7 @@
 #   make demo     audit, fix and prove an emulated AWS estate on this machine, then judge the outcome
 #   make test     the suite's own tests          make test ARGS="-k trigger -x"
 #   make thorough what make test leaves out: policies with IAM enforced, a whole rollback, limits, fleets
+#   make chaos    every fault at every write of a fix, then a resume: a quarter of an hour, and prints the table
 #   make lint     ruff, mypy, and that the generated pages are up to date
 #   make bench    what an audit costs, as ratios
 #   make docs     write the generated pages anew
@@ -26,7 +27,7 @@ REPORT := report.html
 THOROUGH := tests/test_policy_sandbox.py tests/test_policy_fix_sandbox.py tests/test_roll_back_end_to_end.py \
   tests/test_end_to_end_limits.py tests/test_end_to_end_fleet.py
 
-.PHONY: help setup demo test thorough lint bench docs lock clean
+.PHONY: help setup demo test thorough chaos lint bench docs lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -58,6 +59,9 @@ test: $(READY)
 
 thorough: $(READY)
 	@$(RUN) pytest $(THOROUGH) -n 2 --dist loadfile $(ARGS)
+
+chaos: $(READY)
+	@$(RUN) tests.chaos $(ARGS)
 
 lint: $(READY)
 	@$(RUN) ruff check .

@@ -51,7 +51,7 @@ def test_the_matrix_has_every_fault_at_every_write_that_a_fix_can_make(arena: Ar
     for fault in AT_EVERY_WRITE:
         held = {case.specs[-1][2] for case in cases if case.fault is fault}
         assert written == held, f"{fault}: {sorted(written ^ held)}"
-    assert {case.fault for case in cases} == set(Fault)
+    assert {case.fault for case in cases} == set(Fault) - {Fault.SLOW_STACK}, "that one is no fault by itself"
     assert len(set(cases)) == len(cases)
 
 

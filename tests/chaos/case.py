@@ -94,16 +94,20 @@ class Arena:
     def undisturbed(self) -> Undisturbed:
         """A run without a fault: what the cases are made of and held to. No two seeds are the same to the byte."""
         self.estate.restore()
-        before = self._looker.look()
+        before = self.look()
         folder = self._folder()
         begun = time.monotonic()
         ran = self.run(folder, (), self.estate.options)
         seconds = time.monotonic() - begun
         journal = evidence.journal_of(run_folder(folder))
-        after = self._looker.look()
+        after = self.look()
         found = [*world.harm(before, after), *world.unfinished(after), *evidence.crashes(ran.said)]
         assert not found, "\n".join([*found, ran.said])
         return Undisturbed(before, after, ran.code, journal, seconds)
+
+    def look(self) -> world.World:
+        """The estate as an independent reader sees it now."""
+        return self._looker.look()
 
     def stop(self) -> None:
         self.estate.stop()
@@ -121,7 +125,7 @@ class Arena:
         verdict = Verdict(case, fired, first.code, None, 0.0)
         say = verdict.complaints.extend
         say(f"first run: {one}" for one in evidence.crashes(first.said))
-        halfway = self._looker.look()
+        halfway = self.look()
         say(f"halfway: {one}" for one in self._losses(case, undisturbed, halfway))
         run = run_folder(folder)
         settled = not world.differences(world.comparable(undisturbed.after), world.comparable(halfway))
@@ -131,7 +135,7 @@ class Arena:
         again = self.run(folder, (), (f"--resume={run.name}",))
         verdict.resumed = again.code
         say(f"resume: {one}" for one in evidence.crashes(again.said))
-        after = self._looker.look()
+        after = self.look()
         say(self._losses(case, undisturbed, after))
         say(world.unfinished(after))
         if case.fault not in FOR_A_PERSON:

@@ -85,6 +85,10 @@ class ChaosEstate:
         """What was asked of the engine since."""
         return json.loads(self._ask("GET", "/_sandbox/requests"))
 
+    def writes(self) -> list[dict[str, object]]:
+        """The suite's own among them that may have changed something; seeds, neighbours and judges are boto3's."""
+        return [one for one in self.requests() if one["write"] and str(one["agent"]).startswith("Botocore/")]
+
     def stop(self) -> None:
         self._engine.stop()
 

@@ -24,6 +24,7 @@ class Fault(StrEnum):
     ROLLS_BACK = "update rolls back"
     ROLLBACK_FAILS = "ends UPDATE_ROLLBACK_FAILED"
     GATE = "change set wants to replace the function"
+    SLOW_STACK = "the stack is being updated for some time"
     # another writer of the notification document, on PutBucketNotificationConfiguration
     OTHERS_BEFORE_READ = "another writer, before our read"
     OTHERS_IN_GAP = "another writer, between our read and our write"

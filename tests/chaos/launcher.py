@@ -39,6 +39,8 @@ from tests.chaos.estate import ACCOUNT, BUCKET  # noqa: E402  the path is set fi
 from tests.chaos.faults import Fault, Spec  # noqa: E402  the path is set first
 
 Send = Callable[[object], AWSResponse]
+SLOW = "waf-public"
+_TIMES = 3
 _PATIENCE = 6.0  # seconds
 XML = ((b"content-type", b"text/xml"),)
 _CONFLICTS = {
@@ -60,6 +62,7 @@ class Chaos:
         self._dead: set[str] = set()  # access keys of sessions that expired
         self._lied: set[str] = set()  # stacks of which the truth is not told
         self._attempts = 0
+        self._asked = 0
 
     def install(self) -> None:
         write, send = Writer.write, botocore.httpsession.URLLib3Session.send
@@ -112,7 +115,7 @@ class Chaos:
         if refused is not None:
             return refused
         if not at_it:
-            return self._told(request, send(request)) if self._lied else send(request)
+            return self._told(request, send(request))
         with self._guard:
             self._attempts += 1
             attempt = self._attempts
@@ -200,6 +203,8 @@ class Chaos:
     def _told(self, request: object, response: AWSResponse) -> AWSResponse:
         """The answer to a question about a stack that is lied about."""
         fault, operation = self._spec.fault, self._here.operation
+        if fault is Fault.SLOW_STACK and operation == "DescribeStacks":
+            return self._slow(request, response)
         body = request.body.decode() if isinstance(request.body, bytes) else str(request.body)
         if not any(f"StackName={stack}&" in f"{body}&" for stack in self._lied):
             return response
@@ -211,6 +216,22 @@ class Chaos:
             self._note("the change set wants to replace")
         else:
             return response
+        return _response(request, Answer(response.status_code, XML).with_text(text))
+
+    def _slow(self, request: object, response: AWSResponse) -> AWSResponse:
+        """A stack goes on for as long as it takes somebody to ask for it by its name a few times."""
+        by_name = f"StackName={SLOW}" in str(request.body)
+        with self._guard:
+            self._asked += by_name
+            over = self._asked > _TIMES
+        text, count = re.subn(
+            f"(<StackName>{SLOW}</StackName>.*?<StackStatus>)[A-Z_]+<", r"\g<1>UPDATE_IN_PROGRESS<",
+            response.content.decode(), count=1, flags=re.DOTALL,
+        )  # fmt: skip
+        if over or not count:
+            return response
+        if by_name:
+            self._note("asked for, and still at it")
         return _response(request, Answer(response.status_code, XML).with_text(text))
 
     def _fails(self, request: object, send: Send, *, for_good: bool) -> AWSResponse:

@@ -79,6 +79,17 @@ def test_a_case_survived_only_if_its_fault_happened() -> None:
     assert rows[1] == "| lock DeleteObject | killed right before it is sent | 0 | 1 | 1 | NO | 8 |"
 
 
+def test_the_page_shows_a_run_of_these_very_cases(arena: Arena) -> None:
+    """Stale? `make chaos`, and put what it prints into docs/chaos.md."""
+    page = (ROOT / "docs" / "chaos.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| ") and " | yes | " in line]
+    shown = {(row[0].removeprefix("| "), row[1]) for row in rows}
+    (_, _, *wanted) = table(Verdict(case, 1, 0, 0, 0.0) for case in all_cases(arena.undisturbed))
+    cases = {(row.split(" | ")[0].removeprefix("| "), row.split(" | ")[1]) for row in wanted}
+    assert shown == cases
+    assert f"{len(cases)} of {len(cases)} cases survived" in page
+
+
 # The judge itself: each of these was seen to be told.
 
 RULE = {"Id": "theirs", "QueueArn": "arn:aws:sqs:r:1:q", "Events": ["s3:ObjectCreated:*"]}

@@ -1,5 +1,5 @@
 # Every target does its own set-up, in .venv, from requirements.lock: a fresh clone needs Python 3.11 or newer, git and make.
-#   make demo     audit, fix and prove an emulated AWS estate on this machine, then judge the outcome
+#   make demo     audit, fix and prove an emulated AWS estate on this machine, then judge the outcome; SIZE=40: a fleet
 #   make test     the suite's own tests          make test ARGS="-k trigger -x"
 #   make thorough what make test leaves out: policies with IAM enforced, a whole rollback, limits, fleets
 #   make chaos    every fault at every write of a fix, then a resume: a quarter of an hour, and prints the table
@@ -51,9 +51,9 @@ $(READY): $(LOCKED) pyproject.toml
 
 # The run itself ends with 1, since the estate also holds forwarders that no program should migrate: the judge knows which.
 demo: $(READY)
-	@$(RUN) pytest --sandbox --regions=$(DEMO_REGIONS) --fix --html=$(REPORT) --self-contained-html $(ARGS); code=$$?; \
+	@$(RUN) pytest --sandbox --regions=$(DEMO_REGIONS) $(SIZE:%=--sandbox-size=%) --fix --html=$(REPORT) --self-contained-html $(ARGS); code=$$?; \
 	  case $$code in 0|1|10|11) ;; *) exit $$code ;; esac; \
-	  $(RUN) fixtures.sandbox.demo "$$(ls -d forwarder-runs/*/ | tail -n 1)results.jsonl" --regions=$(DEMO_REGIONS) --report=$(REPORT)
+	  $(RUN) fixtures.sandbox.demo "$$(ls -d forwarder-runs/*/ | tail -n 1)results.jsonl" --regions=$(DEMO_REGIONS) $(SIZE:%=--size=%) --report=$(REPORT)
 
 test: $(READY)
 	@$(RUN) pytest tests -n 3 --dist loadfile $(THOROUGH:%=--ignore=%) $(ARGS)

@@ -19,7 +19,7 @@ from itertools import count
 from pathlib import Path
 from typing import cast
 
-from fixtures.sandbox import DEFAULT_REGIONS, Sandbox
+from fixtures.sandbox import DEFAULT_REGIONS, Sandbox, placed_cases
 from fixtures.sandbox.log_source import LogSource
 from fixtures.sandbox.synthetic_release import CANARIES
 from tests.sandbox_engine import requests_of
@@ -142,7 +142,7 @@ def log_sources(
     endpoint: str, accounts: Sequence[str], *, first: int, only: Sequence[str] = (), per_second: float = 16.0
 ) -> Iterator[LogSource]:
     """Logs flow for every forwarder there, or for some; `first` keeps the keys apart from those of other phases."""
-    source = LogSource(endpoint, tuple(accounts), DEFAULT_REGIONS)
+    source = LogSource(endpoint, placed_cases(accounts, DEFAULT_REGIONS))
     source._rows = tuple(row for row in source._rows if not only or row.case.name in only)
     source._numbers = count(first)
     source.start(per_second)

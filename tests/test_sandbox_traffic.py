@@ -78,7 +78,7 @@ def test_a_freshly_seeded_forwarder_was_called(quiet: Sandbox, row: Placed) -> N
 
 def test_without_a_rate_each_forwarder_is_written_for_once_and_nothing_runs(quiet: Sandbox) -> None:
     assert Counter(one.forwarder for one in quiet.sent()) == Counter(row.case.name for row in FORWARDERS)
-    source = LogSource(quiet.endpoint, ACCOUNTS, REGIONS)
+    source = LogSource(quiet.endpoint, FORWARDERS)
     before = traffic_threads()
     source.start(0)
     assert traffic_threads() == before
@@ -132,7 +132,7 @@ def test_the_request_log_tells_the_log_sources_from_everybody_else(busy: Sandbox
 def test_a_bucket_that_is_gone_does_not_end_the_traffic_of_the_others(quiet: Sandbox) -> None:
     row = next(row for row in FORWARDERS if row.case.name == "alb-edge")
     _remove_bucket(clients_of(quiet.endpoint).at(row.account, row.region), row.bucket)
-    source = LogSource(quiet.endpoint, ACCOUNTS, REGIONS)
+    source = LogSource(quiet.endpoint, FORWARDERS)
     source.start(20)
     try:
         assert eventually(lambda: len(source.sent()) > len(FORWARDERS))

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from fixtures.sandbox.cases import placed_cases
 from fixtures.sandbox.engine_process import EngineProcess
 from fixtures.sandbox.log_source import LogSource
 from fixtures.sandbox.sandbox import Sandbox
@@ -39,7 +40,8 @@ class ChaosEstate:
         self.endpoint = self._engine.endpoint
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            seed_estate(self.endpoint, (ACCOUNT,), REGIONS, LogSource(self.endpoint, (ACCOUNT,), REGIONS))
+            rows = placed_cases((ACCOUNT,), REGIONS)
+            seed_estate(self.endpoint, (ACCOUNT,), REGIONS, rows, LogSource(self.endpoint, rows))
             self._vary()
             self._post("/_chaos/keep")
         except BaseException:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pytest
 
@@ -10,6 +11,7 @@ from fixtures.aws import Aws, Clients
 from fixtures.entrances import fix_sessions, home_region
 from fixtures.estate import Target
 from fixtures.look import LOOK
+from fixtures.sessions import Sessions
 from fixtures.state import OPTIONS
 from remediation.consent import alias_of
 from remediation.journal import Journal
@@ -30,10 +32,15 @@ class Access:
         """The run's clients; new ones for a replay, which never calls."""
         return self.config.stash[LOOK].clients if LOOK in self.config.stash else Clients()
 
+    @cached_property
+    def sessions(self) -> Sessions:
+        """How accounts are entered for writing; one for all of them, and so one client of STS."""
+        return fix_sessions(self.clients, self.config.stash[OPTIONS])
+
     def account(self, name: str) -> Aws:
-        """Access for writing to an account: its role is assumed once and refreshed."""
+        """Access for writing to an account: its role is assumed once, and again before the session runs out."""
         if name not in self.opened:
-            self.opened[name] = fix_sessions(self.clients, self.config.stash[OPTIONS]).open(name)
+            self.opened[name] = self.sessions.open(name)
         return self.opened[name]
 
     def alias(self, account: str) -> str:

@@ -16,8 +16,9 @@ class Result:
 
     `subject` is `account/region/name` (of a forwarder or a bucket), `account/region`, a tenant or `estate`; `account`,
     `region` and `forwarder` are its parts, empty where they do not apply. `expected` and `found` are the evidence of a
-    finding, `reason` says why it is UNKNOWN, NO EVIDENCE or BLOCKED, `remedy` what a person can do, `advice` is a note
-    on a passed check, `fix` the name of the fix that can clear it. `seconds` is the time the check took.
+    finding, `reason` says why it is UNKNOWN, NO EVIDENCE, BLOCKED or WAIVED, `remedy` what a person can do, `advice` is
+    a note on what is not open, `fix` the name of the fix that can clear it. `owner`, `ticket` and `expires` (UTC, ISO
+    8601) are those of the waiver that accepts it. `seconds` is the time the check took.
     """
 
     check: str
@@ -35,6 +36,9 @@ class Result:
     remedy: str = ""
     advice: str = ""
     fix: str = ""
+    owner: str = ""
+    ticket: str = ""
+    expires: str = ""
     nodeid: str = ""
     seconds: float = 0.0
 
@@ -42,6 +46,11 @@ class Result:
     def name(self) -> str:
         """What is judged inside its target, by name: a forwarder or a bucket; empty for the target itself."""
         return self.subject.removeprefix(f"{self.account}/{self.region}").removeprefix("/") if self.account else ""
+
+    @property
+    def accepted(self) -> str:
+        """By whom a waived finding is accepted, under which ticket and until when; empty for others."""
+        return f"by {self.owner} ({self.ticket}), until {self.expires}" if self.expires else ""
 
     def properties(self) -> list[tuple[str, str]]:
         """The result as report properties: builtin types only, empty ones left out."""
@@ -62,6 +71,7 @@ class Result:
                     ("expected", self.expected),
                     ("found", self.found),
                     ("reason", self.reason),
+                    ("accepted", self.accepted),
                     ("to do", self.remedy),
                     ("advice", self.advice),
                 )

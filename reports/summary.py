@@ -11,6 +11,7 @@ from fixtures.estate import Estate
 from remediation.story import FixStory
 from reports.coverage import Coverage, coverage
 from reports.grouping import WORST_FIRST, Group, by_advice, by_check, by_finding, by_reason, by_refusal
+from reports.history.changes import History
 
 OPEN = (Status.FAILED, Status.BLOCKED)
 # What a forwarder counts as. FIXED stands before NO EVIDENCE here: one quiet check should not hide a migration.
@@ -23,7 +24,8 @@ class Run:
 
     `estate` is None where nothing was looked at, `story` where nothing was planned. `plan_lines` are the plan as the
     terminal shows it, `written` the files and folders that the run leaves. `mode` says what kind of run it was,
-    `releases` are the digests of what was migrated to or compared with, `id` is the run's.
+    `releases` are the digests of what was migrated to or compared with, `id` is the run's. `history` is None without
+    `--history`.
     """
 
     results: tuple[Result, ...]
@@ -42,6 +44,7 @@ class Run:
     mode: str = "audit"
     releases: tuple[str, ...] = ()
     id: str = ""
+    history: History | None = None
 
     @property
     def told(self) -> str:

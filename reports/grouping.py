@@ -1,7 +1,7 @@
 """Results that say the same of different subjects, told once.
 
-Two texts are the same when they differ only in the subject's own account, region and forwarder name, or in when
-counting began and how much was counted since.
+Two texts are the same when they differ only in the subject's own account, region and forwarder name, in the digest of
+some old package, or in when counting began and how much was counted since.
 """
 
 import re
@@ -15,6 +15,8 @@ from checks.result import Result
 SEVERITIES = tuple(Severity)
 # `3 requests since 2026-11-24 05:14:22 UTC`: how many and since when are each forwarder's own.
 _COUNTED = re.compile(r"(?<![\w.])\d[\d,]* (?P<what>\w+) since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC")
+# SHA-256 as Lambda (base64) and everybody else (hex) writes it: "not the release's package" is one cause.
+_DIGEST = re.compile(r"(?<![\w+/])(?:[0-9a-f]{64}|[A-Za-z0-9+/]{43}=)(?![\w+/=])")
 # Worst first. BLOCKED comes after FAILED only because FAILED may still be cleared by a command.
 WORST_FIRST = (
     Status.ERROR,
@@ -52,8 +54,9 @@ def rank(result: Result) -> tuple[int, int, str, str]:
 
 
 def shape(result: Result) -> Result:
-    """The result with its subject's own names and counts replaced by placeholders in every line of evidence."""
-    texts = [_COUNTED.sub(r"<number> \g<what> since <time>", text) for text in _evidence(result)]
+    """The result with its own names, digests and counts replaced by placeholders in every line of evidence."""
+    counted = (_COUNTED.sub(r"<number> \g<what> since <time>", text) for text in _evidence(result))
+    texts = [_DIGEST.sub("<digest>", text) for text in counted]
     names = _own_names(result.forwarder, result.account, result.region)
     if names is not None:
         found, labels = names

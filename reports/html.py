@@ -1,18 +1,18 @@
-"""The HTML report: pytest-html's page, filled with our statuses and evidence.
+"""The HTML report: pytest-html's page, filled with our own part. Registered only where pytest-html is installed.
 
-pytest-html knows only pytest's outcomes: its filters and colours read a column called `result`. That column stays,
-hidden, and ours stand beside it. Registered only where pytest-html is installed.
+pytest-html draws every row out of one JSON text, one millisecond and more each. So the rows of checks are ours, as
+plain markup; its table holds what no check stands behind: crashes, broken teardowns, tests of the user's own.
 """
 
 from collections.abc import Callable, Mapping, MutableSequence
 from html import escape
+from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import pytest
 
-from checks.outcome import Status
+from checks.result import result_of
 from reports.html_page import summary_block
-from reports.html_rows import HEADERS, cells_of, cells_of_other, details
 from reports.summary import Summary
 from reports.tally import settled
 
@@ -32,17 +32,23 @@ class Page(Protocol):
 class HtmlStory:
     """Hooks of pytest-html.
 
-    `summarise` gives the summary once all results are in; `environment` says what the run was, without secrets.
+    `summarise` gives the summary once all results are in; `environment` says what the run was, without secrets;
+    `page` is where the report will stand.
     """
 
     def __init__(
-        self, summarise: Callable[[], Summary | None], environment: Callable[[], Mapping[str, str] | None]
+        self,
+        summarise: Callable[[], Summary | None],
+        environment: Callable[[], Mapping[str, str] | None],
+        page: Path | None = None,
     ) -> None:
         self._summarise = summarise
         self._environment = environment
+        self._page = page
+        self._others = 0
 
     def pytest_html_report_title(self, report: Page) -> None:
-        """Name the page, sort it worst first and keep the environment to what is ours.
+        """Name the page and keep the environment to what is ours.
 
         pytest-metadata would put every variable of a CI system on the page; the script writes values as markup.
         """
@@ -50,32 +56,33 @@ class HtmlStory:
         if environment is None:
             return
         report.title = f"{TITLE}: {environment['Mode']}"
-        report.set_data("initialSort", "status")
-        report.set_data("renderCollapsed", ["all"])
         report.set_data("environment", {name: escape(text) for name, text in environment.items()})
 
-    def pytest_html_results_table_header(self, cells: MutableSequence[str]) -> None:
-        """Put our columns in place of pytest-html's."""
-        if self._environment() is not None:
-            cells[:] = HEADERS
-
     def pytest_html_results_table_row(self, report: Reported, cells: MutableSequence[str]) -> None:
-        """Fill a row; tests that are not checks get one of the same width."""
+        """Drop the row of a check's result, which is in our own table.
+
+        pytest-html leaves a row without cells out of its data, and of its script's work. Passed set-ups and teardowns
+        never are rows; to drop them too spares it an entry for each test.
+        """
         if self._environment() is None or not cells:
             return
-        result = settled(report) if isinstance(report, pytest.TestReport) else None
-        cells[:] = cells_of(result, cells[0]) if result else cells_of_other(report.nodeid, report.when, cells[0])
-
-    def pytest_html_results_table_html(self, report: Reported, data: MutableSequence[str]) -> None:
-        """Show what else is known of a check in place of its log; a crash keeps its traceback."""
-        if self._environment() is None:
-            return
-        result = settled(report) if isinstance(report, pytest.TestReport) else None
-        if result and result.status is not Status.ERROR:
-            data[:] = [details(result)]
+        of_check = isinstance(report, pytest.TestReport) and result_of(report) is not None
+        if of_check and (report.passed or (isinstance(report, pytest.TestReport) and settled(report) is not None)):
+            del cells[:]
+        elif not report.passed or getattr(report, "when", "") == "call":
+            self._others += 1
+            cells[1] = f'<td class="col-testId">{escape(report.nodeid)}</td>'
 
     def pytest_html_results_summary(self, prefix: MutableSequence[str]) -> None:
-        """Put the verdict, the coverage and the grouped findings on top."""
+        """Put our part on top."""
         summary = self._summarise()
         if summary:
-            prefix.insert(0, summary_block(summary))
+            prefix.insert(0, summary_block(summary, results_link=self._link(summary), others=self._others > 0))
+
+    def _link(self, summary: Summary) -> str:
+        """The results file as seen from the page, if it lies below the page's folder: it tells no path besides."""
+        file = summary.run.results_file
+        if not file or self._page is None:
+            return ""
+        whole = Path.cwd() / file
+        return whole.relative_to(self._page.parent).as_posix() if whole.is_relative_to(self._page.parent) else ""

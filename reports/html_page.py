@@ -1,46 +1,74 @@
-"""The block on top of the HTML report: verdict, coverage, counts, and the findings told once per cause."""
+"""The HTML report's own part: verdict, who must act, what changed, where, why, until when, and the rows to read."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import cache
 from html import escape
 from pathlib import Path
 
 from checks.outcome import Status
-from checks.registry import FIXES
-from checks.verdict import HOLDS, NOT_SEEN, Verdict, count
+from checks.verdict import HOLDS, NOT_SEEN, Verdict
 from reports.coverage import Coverage, Gap
-from reports.grouping import Group
-from reports.html_rows import css_class, evidence_parts, terms
+from reports.html_calendar import calendar_block
+from reports.html_groups import MOST_GROUPS, groups_block
+from reports.html_history import changes_block, trend_block
+from reports.html_markup import css_class, listed
+from reports.html_places import heatmap, who_must_act
+from reports.html_rows import rows_block, rows_of
+from reports.standing import standing
 from reports.summary import Run, Summary
 from reports.terminal_text import fix_numbers, fixable_text
 
 STYLE = Path(__file__).with_name("page.css")
-MOST_GROUPS = 50
-MOST_SUBJECTS = 8
+SCRIPT = Path(__file__).with_name("page.js")
+_LINKS = (
+    ("act", "Who must act"), ("changes", "What changed"), ("where", "Where"), ("findings-by-cause", "Why"),
+    ("runtimes", "Until when"), ("trend", "Trend"), ("rows", "Results"),
+)  # fmt: skip
 
 
-def summary_block(summary: Summary) -> str:
-    """The whole block with its style, as markup."""
-    parts = (
-        f"<style>{_style()}</style>",
-        _what(summary.run),
-        _verdict(summary.verdict),
-        '<div class="tiles">',
-        *_tiles(summary),
-        "</div>",
-        *_gaps(summary.coverage),
-        *_fixing(summary),
-        *_plan(summary.run.plan_lines),
-        *_groups("Left to a person" if summary.run.fixing else "Findings", summary.findings),
-        *_groups("Could not tell", summary.unseen),
-        *_groups("Fixed and proved", summary.fixed),
-        *_groups("No evidence", summary.quiet),
-        *_groups("Notes", summary.advice),
-        *_not_applicable(summary.run.not_applicable),
-        _filters(summary.counts),
+def summary_block(summary: Summary, *, results_link: str = "", others: bool = False) -> str:
+    """The whole of it with its style and script, as markup.
+
+    Args:
+        summary: what is told.
+        results_link: where the results file is, relative to the page; empty where no link leads there.
+        others: whether pytest-html's own table has something to show besides.
+    """
+    body = "".join(_parts(summary, results_link))
+    links = "".join(f'<a href="#{name}">{title}</a>' for name, title in _LINKS if f' id="{name}"' in body)
+    alone = "" if others else '<i hidden id="only-checks"></i>'
+    return (
+        f"<style>{_read(STYLE)}</style>{alone}{_what(summary.run)}{_verdict(summary.verdict)}"
+        f'<nav aria-label="Parts of this page">{links}</nav>{body}<script>{_read(SCRIPT)}</script>'
     )
-    return "".join(parts)
+
+
+def _parts(summary: Summary, results_link: str) -> Iterator[str]:
+    run, commands = summary.run, summary.run.commands
+    found = standing(run.results, run.estate)
+    yield f'<div class="tiles">{"".join(_tiles(summary))}</div>'
+    yield from _fixing(summary)
+    yield who_must_act(found, commands, fixing=run.fixing)
+    yield from _gaps(summary.coverage)
+    if run.history:
+        yield changes_block(run.history)
+    yield heatmap(found)
+    yield from _plan(run.plan_lines)
+    groups = (
+        ("Left to a person" if run.fixing else "Findings by cause", summary.findings, "findings-by-cause"),
+        ("Could not tell", summary.unseen, "unseen"),
+        ("Fixed and proved", summary.fixed, "fixed"),
+        ("No evidence", summary.quiet, "quiet"),
+        ("Notes", summary.advice, "notes"),
+    )
+    for title, members, name in groups:
+        yield groups_block(title, members, commands, name=name)
+    yield from _not_applicable(run.not_applicable)
+    if run.estate:
+        yield calendar_block(run.estate)
+    if run.history:
+        yield trend_block(run.history)
+    yield rows_block(rows_of(run.results), commands, _side_file(run, results_link))
 
 
 def _what(run: Run) -> str:
@@ -64,8 +92,8 @@ def _verdict(verdict: Verdict) -> str:
 
 
 @cache
-def _style() -> str:
-    return STYLE.read_text(encoding="utf-8")
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 def _tiles(summary: Summary) -> Iterator[str]:
@@ -87,19 +115,22 @@ def _by_status(counts: Mapping[Status, int]) -> list[tuple[str, int, str]]:
 
 def _tile(title: str, numbers: list[tuple[str, int, str]]) -> str:
     items = "".join(f'<li class="{css}"><b>{number:,}</b> {escape(label)}</li>' for label, number, css in numbers)
-    return f'<section class="tile"><h3>{escape(title)}</h3><ul>{items}</ul></section>'
+    return f'<section class="tile"><h2>{escape(title)}</h2><ul class="numbers">{items}</ul></section>'
 
 
 def _gaps(seen: Coverage | None) -> Iterator[str]:
     if seen is None:
         return
-    for title, gaps in (("Not audited", seen.left_out), ("Not reached", seen.unreached), ("Not read", seen.unread)):
+    name = ' id="gaps"'
+    for title, gaps in (("Not reached", seen.unreached), ("Not read", seen.unread), ("Not audited", seen.left_out)):
         if gaps:
-            yield f'<section class="gaps"><h3>{title}</h3><ul>{"".join(map(_gap, gaps[:MOST_GROUPS]))}</ul></section>'
+            items = "".join(map(_gap, gaps[:MOST_GROUPS]))
+            yield f'<section class="gaps part"{name}><h2>{title}</h2><ul>{items}</ul></section>'
+            name = ""
 
 
 def _gap(gap: Gap) -> str:
-    return f"<li>{escape(gap.cause)} <small>{escape(_listed(gap.targets))}</small></li>"
+    return f"<li>{escape(gap.cause)} <small>{escape(listed(gap.targets))}</small></li>"
 
 
 def _fixing(summary: Summary) -> Iterator[str]:
@@ -111,49 +142,16 @@ def _fixing(summary: Summary) -> Iterator[str]:
             f'<li class="bad">failed, or stopped after a write: {escape(name)}</li>' for name in story.failed
         )
         title = "Plan" if summary.run.planning else "Fix"
-        yield f'<section class="gaps"><h3>{title}: {escape(text)}</h3><ul>{failed}{notes}</ul></section>'
+        yield f'<section class="gaps part"><h2>{title}: {escape(text)}</h2><ul>{failed}{notes}</ul></section>'
     elif summary.fixable.findings and not summary.run.fixing:
         text = fixable_text(summary.fixable, has_release=summary.run.has_release)
         yield f'<p class="hint">{escape(text)}</p>'
 
 
-def _groups(title: str, groups: tuple[Group, ...]) -> Iterator[str]:
-    if not groups:
-        return
-    number = sum(map(len, groups))
-    open_now = " open" if groups[0].shared.status in {Status.FAILED, Status.BLOCKED, Status.ERROR} else ""
-    more = f"<p>and {count(len(groups) - MOST_GROUPS, 'more group')}</p>" if len(groups) > MOST_GROUPS else ""
-    rows = "".join(map(_group, groups[:MOST_GROUPS]))
-    yield (
-        f'<details class="groups"{open_now}><summary>{escape(title)} <span>{number:,}</span></summary>{rows}{more}'
-        "</details>"
-    )
-
-
-def _group(group: Group) -> str:
-    shared = group.shared
-    refused = shared.status is Status.BLOCKED and bool(shared.reason)
-    single = len(group.checks) == 1 and not refused
-    checks = _listed(group.checks)
-    parts = (
-        *evidence_parts(replace(shared, expected="", found="", reason="") if refused else shared),
-        ("--fix would", FIXES.get(shared.fix, "") if shared.status is Status.FAILED else ""),
-        ("checks", checks if refused else ""),
-        ("on", _listed(group.subjects)),
-    )
-    return (
-        f'<article class="{css_class(shared.status)}"><header><span class="mark">{escape(shared.status)}</span>'
-        f'<span class="severity {escape(shared.severity)}">{escape(shared.severity)}</span>'
-        f"<b>{escape(shared.reason if refused else shared.title if single else checks)}</b>"
-        f"<code>{escape(shared.check) if single else ''}</code><small>{count(len(group), 'result')}</small></header>"
-        f"{terms(parts)}</article>"
-    )
-
-
 def _plan(lines: tuple[str, ...]) -> Iterator[str]:
     if lines:
         text = "<br>".join(map(escape, lines))
-        yield f'<details class="groups plan" open><summary>Plan</summary><pre>{text}</pre></details>'
+        yield f'<details class="groups plan part" open><summary><h2>Plan</h2></summary><pre>{text}</pre></details>'
 
 
 def _not_applicable(reasons: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
@@ -161,19 +159,19 @@ def _not_applicable(reasons: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
         items = "".join(
             f"<li>{escape(reason)}: {escape(', '.join(checks))}</li>" for reason, checks in sorted(reasons.items())
         )
-        yield f'<section class="gaps"><h3>Not asked</h3><ul>{items}</ul></section>'
+        yield f'<section class="gaps part"><h2>Not asked</h2><ul>{items}</ul></section>'
 
 
-def _filters(counts: Mapping[Status, int]) -> str:
-    """A box per status; the style sheet alone hides the rows of one that is not ticked."""
-    boxes = "".join(
-        f'<label class="{css_class(status)}"><input type="checkbox" class="show-{css_class(status)}" checked> '
-        f"{escape(status)} <b>{number:,}</b></label>"
-        for status, number in counts.items()
+def _side_file(run: Run, link: str) -> str:
+    """Where every result stands whole, also those without a row."""
+    everything = f"All {len(run.results):,} results"
+    if link:
+        return f'<p>{everything}: <a href="{escape(link)}">{escape(link)}</a></p>'
+    if run.results_file:
+        return (
+            f"<p>All {len(run.results):,} results: <code>{escape(run.results_file)}</code>, where the run was made</p>"
+        )
+    return (
+        f"<p>{everything} were not kept beside this page. A run with <code>--snapshot=FILE</code> "
+        "keeps them: <code>forwarder-runs/&lt;run id&gt;/results.jsonl</code></p>"
     )
-    return f'<fieldset class="statuses"><legend>Show</legend>{boxes}</fieldset>'
-
-
-def _listed(names: "tuple[str, ...] | list[str]") -> str:
-    shown = ", ".join(names[:MOST_SUBJECTS])
-    return f"{shown} and {len(names) - MOST_SUBJECTS:,} more" if len(names) > MOST_SUBJECTS else shown

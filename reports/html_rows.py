@@ -1,125 +1,168 @@
-"""The rows of the HTML report, as pytest-html wants them: one string per cell, on one line.
+"""The rows of the HTML report: what a person must read, one row each, or one row for each shape where there are many.
 
-pytest-html sorts by the markup of a cell, as text; a hidden prefix makes that order ours.
+What passed has no row, it is counted. A page of more than `MOST_ROWS` rows would neither open at once nor be read.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from html import escape
 
 from checks.outcome import Status
 from checks.registry import FIXES
 from checks.result import Result
-from reports.grouping import SEVERITIES, WORST_FIRST
+from checks.verdict import count
+from reports.commands import Commands, Scope
+from reports.grouping import Group, by_finding, rank
+from reports.html_markup import MOST_SUBJECTS, anchor, command, css_class, section, terms
 
-HEADERS = (
-    '<th class="sortable" data-column-type="status">Status</th>',
-    '<th class="sortable" data-column-type="severity">Severity</th>',
-    '<th class="sortable" data-column-type="check">Check</th>',
-    '<th class="sortable" data-column-type="account">Account</th>',
-    '<th class="sortable" data-column-type="region">Region</th>',
-    '<th class="sortable" data-column-type="forwarder">Forwarder</th>',
-    "<th>Evidence</th>",
-    '<th class="sortable outcome" data-column-type="result">Result</th>',
+MOST_ROWS = 2_000
+_SILENT = frozenset({Status.PASSED})
+_HEAD = (
+    '<thead><tr><th scope="col">Status</th><th scope="col">Check</th><th scope="col">Where</th>'
+    '<th scope="col">Evidence</th></tr></thead>'
 )
 
 
-def cells_of(result: Result, outcome: str) -> list[str]:
-    """The cells of one result; `outcome` is pytest-html's own first cell, which its filters read."""
-    status, severity = css_class(result.status), escape(result.severity)
-    weight = str(SEVERITIES.index(result.severity))
-    order = f"{WORST_FIRST.index(result.status)}{weight} {result.check} {result.subject}"
-    check = f"{_key(result.check)}<b>{escape(result.title)}</b><br><code>{escape(result.check)}</code>"
-    return [
-        f'<td class="col-status {status}">{_key(order)}<span class="mark">{escape(result.status)}</span></td>',
-        f'<td class="col-severity {severity}">{_key(weight)}{severity}</td>',
-        f'<td class="col-check">{check}</td>',
-        f'<td class="col-account">{escape(result.account)}</td>',
-        f'<td class="col-region">{escape(result.region)}</td>',
-        f'<td class="col-forwarder">{escape(_name(result))}</td>',
-        f'<td class="col-evidence">{evidence(result)}</td>',
-        _hidden(outcome),
-    ]
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a page: single results, or `groups` of them; `left_out` groups are not shown at all."""
+
+    single: tuple[Result, ...] = ()
+    groups: tuple[Group, ...] = ()
+    left_out: int = 0
+    silent: int = 0
+
+    @property
+    def results(self) -> int:
+        """How many results the rows tell of."""
+        return len(self.single) + sum(map(len, self.groups))
 
 
-def cells_of_other(nodeid: str, when: str | None, outcome: str) -> list[str]:
-    """The cells of a test that is not a check, or of a check's broken set-up or teardown."""
-    label = nodeid if when == "call" else f"{nodeid} ({when})"
-    word = outcome.partition(">")[2].partition("<")[0]
-    return [
-        f'<td class="col-status other">{_key("99")}<span class="mark">{word}</span></td>',
-        f'<td class="col-severity">{_key("9")}</td>',
-        f'<td class="col-check">{escape(label)}</td>',
-        '<td class="col-account"></td>',
-        '<td class="col-region"></td>',
-        '<td class="col-forwarder"></td>',
-        '<td class="col-evidence"></td>',
-        _hidden(outcome),
-    ]
+def rows_of(results: Sequence[Result], most: int = MOST_ROWS) -> Rows:
+    """What is shown of these results: single rows up to `most`, else shapes, the worst first."""
+    told = sorted((result for result in results if result.status not in _SILENT), key=rank)
+    silent = len(results) - len(told)
+    if len(told) <= most:
+        return Rows(single=tuple(told), silent=silent)
+    groups = by_finding(told)
+    return Rows(groups=groups[:most], left_out=sum(map(len, groups[most:])), silent=silent)
 
 
-def evidence(result: Result) -> str:
-    """What was expected and found, why nothing can be said, and what to do, as a list of terms."""
-    return terms(evidence_parts(result))
+def rows_block(rows: Rows, commands: Commands | None, side_file: str) -> str:
+    """The table with its search, its filters and what is not in it; `side_file` is markup that says where all is."""
+    lines = (_row(result, commands) for result in rows.single)
+    shapes = (_shape(group, number, commands) for number, group in enumerate(rows.groups))
+    body = f'{_HEAD}<tbody id="findings">{"".join(lines)}{"".join(shapes)}</tbody>'
+    table = f'<table id="rows-table" class="rows">{body}</table>' if rows.results else "<p>Nothing to read.</p>"
+    return section("rows", "Results to read", f"{_how_many(rows)}{side_file}{_search(rows)}{table}{_members(rows)}")
 
 
 def evidence_parts(result: Result) -> tuple[tuple[str, str], ...]:
-    """The same as pairs of label and text; a text may be empty."""
+    """What was expected and found, why nothing can be said, and what to do; a text may be empty."""
     return (
         ("expected", result.expected),
         ("was" if result.status is Status.FIXED else "found", result.found),
         ("reason", result.reason),
+        ("accepted", result.accepted),
         ("to do", result.remedy),
         ("advice", result.advice),
     )
 
 
-def details(result: Result) -> str:
-    """What else is known of one result: shown when its row is opened."""
-    again = f"--checks={result.check}"
-    if result.account:
-        again += f" --accounts={result.account}"
-    if result.region:
-        again += f" --regions={result.region}"
-    if result.forwarder:
-        again += f" --forwarders={result.forwarder}"
+def _how_many(rows: Rows) -> str:
+    if rows.groups:
+        told = f"{count(rows.results, 'result')} in {count(len(rows.groups), 'row')}: what says the same is one row"
+        told += f"; {count(rows.left_out, 'further result')} in the side file only" if rows.left_out else ""
+    else:
+        told = count(rows.results, "row")
+    passed = f" {rows.silent:,} passed and have no row." if rows.silent else ""
+    return f"<p>{told}.{passed}</p>"
+
+
+def _search(rows: Rows) -> str:
+    """A box per status, which the style sheet alone obeys, and a search, which the script makes work."""
+    present = dict.fromkeys([*(one.status for one in rows.single), *(one.shared.status for one in rows.groups)])
+    boxes = "".join(
+        f'<label class="{css_class(status)}"><input type="checkbox" class="show-{css_class(status)}" checked> '
+        f"{escape(status)}</label>"
+        for status in present
+    )
+    return (
+        '<div class="search"><label>Search <input type="search" id="search" autocomplete="off" '
+        'placeholder="account, region, check, words"></label>'
+        f'<fieldset class="statuses"><legend>Show</legend>{boxes}</fieldset>'
+        '<output id="shown" aria-live="polite"></output></div>'
+        if rows.results
+        else ""
+    )
+
+
+def _row(result: Result, commands: Commands | None) -> str:
+    return (
+        f'<tr id="{anchor(result.check, result.subject)}" class="row {css_class(result.status)}">{_status(result)}'
+        f"<td>{_check(result)}</td><td>{_where(result)}</td>"
+        f"<td>{terms(evidence_parts(result))}{_details(result, commands)}</td></tr>"
+    )
+
+
+def _shape(group: Group, number: int, commands: Commands | None) -> str:
+    shared = group.shared
+    if len(group) == 1:
+        return _row(group.results[0], commands)
+    names = "".join(f"<li>{escape(name)}</li>" for name in group.subjects[:MOST_SUBJECTS])
+    more = len(group.subjects) - MOST_SUBJECTS
+    rest = f'<li class="more">and {more:,} more</li>' if more > 0 else ""
+    return (
+        f'<tr id="{anchor(shared.check, f"shape-{number + 1}")}" data-group="{number}" '
+        f'class="row shape {css_class(shared.status)}">{_status(shared)}<td>{_check(shared)}</td>'
+        f"<td><details><summary>{count(len(group.subjects), 'subject')}</summary><ul>{names}{rest}</ul></details></td>"
+        f"<td>{terms(evidence_parts(shared))}</td></tr>"
+    )
+
+
+def _status(result: Result) -> str:
+    severity = escape(result.severity)
+    return (
+        f'<td><span class="mark">{escape(result.status)}</span><br><span class="severity {severity}">{severity}</span>'
+    )
+
+
+def _check(result: Result) -> str:
+    return f'<b>{escape(result.title)}</b><br><code class="check">{escape(result.check)}</code>'
+
+
+def _where(result: Result) -> str:
+    link = f'<a class="here" href="#{anchor(result.check, result.subject)}" title="link to this finding">#</a>'
+    return f"{escape(result.subject)} {link}"
+
+
+def _details(result: Result, commands: Commands | None) -> str:
     parts = (
-        ("subject", result.subject),
         ("vendor's step", result.step),
         ("fix", FIXES.get(result.fix, result.fix) or "none that is safe to automate"),
-        ("look again", again),
         ("test", result.nodeid),
-        ("took", f"{result.seconds:.3f} s"),
     )
-    return terms(parts)
+    again = ""
+    if commands and result.account:
+        forwarders = (result.forwarder,) if result.forwarder else ()
+        again = command(commands.look(Scope((result.account,), (result.region,), (result.check,), forwarders)))
+    return f"<details><summary>more</summary>{terms(parts)}{again}</details>"
 
 
-def terms(parts: tuple[tuple[str, str], ...]) -> str:
-    """A definition list of the parts that have a text, on one line."""
-    return "<dl>" + "".join(_term(label, text) for label, text in parts if text) + "</dl>"
+def _members(rows: Rows) -> str:
+    """Who is in which group, for the script: subjects once, then their numbers. 24,000 take some 150 kB."""
+    if not rows.groups:
+        return ""
+    numbers: dict[str, int] = {}
+    groups = [
+        [group.shared.check, *(numbers.setdefault(name, len(numbers)) for name in group.subjects)]
+        for group in rows.groups
+    ]
+    told = json.dumps({"subjects": list(numbers), "groups": groups}, separators=(",", ":"))
+    return f'<script type="application/json" id="members">{"".join(_inert(told))}</script>'
 
 
-def css_class(status: str) -> str:
-    """`status-no-evidence`."""
-    return f"status-{status.lower().replace(' ', '-')}"
-
-
-def _name(result: Result) -> str:
-    """The forwarder, or what else the check was asked of: a bucket, a tenant, the estate."""
-    place = "/".join(part for part in (result.account, result.region) if part)
-    return result.forwarder or result.subject.removeprefix(place).removeprefix("/")
-
-
-def _hidden(outcome: str) -> str:
-    return outcome.replace('class="col-result', 'class="col-result outcome', 1)
-
-
-def _term(label: str, text: str) -> str:
-    return f"<dt>{escape(label)}</dt><dd>{'<br>'.join(_lines(text))}</dd>"
-
-
-def _lines(text: str) -> Iterator[str]:
-    return (escape(line) for line in text.splitlines())
-
-
-def _key(order: str) -> str:
-    return f"<i hidden>{escape(order)}</i>"
+def _inert(text: str) -> Iterator[str]:
+    """JSON that no parser of HTML mistakes for markup."""
+    return (f"\\u{ord(letter):04x}" if letter in "<>&" else letter for letter in text)

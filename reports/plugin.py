@@ -11,7 +11,9 @@ from fixtures.plugin import usage_errors
 from fixtures.run_folder import has_run_folder, refuse_unwritable, run_folder, run_id, write_private
 from fixtures.state import DESIRES, ESTATE, OPTIONS
 from remediation.story import FIX_STORY, PLAN_LINES
+from reports.commands import Commands, called_program
 from reports.environment import environment, mode_of
+from reports.html_file import HtmlFile
 from reports.junit import JunitProperties
 from reports.line import EVERYTHING, Limits
 from reports.results_file import FILE, results_text
@@ -28,11 +30,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.self_contained_html = True
     tally = Tally()
     config.stash[TALLY] = tally
-    ending = RunEnding(config, tally)
+    plugins = config.pluginmanager
+    html = _html_file(config) if plugins.hasplugin("html") else None
+    ending = RunEnding(config, tally, html.typed if html else None)
     if ending.keeps():
         with usage_errors():
             refuse_unwritable(config)
-    plugins = config.pluginmanager
     plugins.register(tally, "forwarders-tally")
     plugins.register(ending, "forwarders-ending")
     plugins.register(TerminalStory(ending.summary, ending.limits), "forwarders-terminal")
@@ -41,14 +44,28 @@ def pytest_configure(config: pytest.Config) -> None:
     if plugins.hasplugin("html"):
         from reports.html import HtmlStory  # noqa: PLC0415 - its hooks exist only beside pytest-html
 
-        plugins.register(HtmlStory(ending.summary, ending.environment), "forwarders-html")
+        story = HtmlStory(ending.summary, ending.environment, html.path if html else None)
+        plugins.register(story, "forwarders-html")
+
+
+def _html_file(config: pytest.Config) -> HtmlFile | None:
+    """The file of `--html`, which pytest-html is kept from writing in place."""
+    typed = config.getoption("htmlpath", default=None)
+    if not typed:
+        return None
+    file = HtmlFile(typed, run_id(config))
+    with usage_errors():
+        file.take(config)
+    config.pluginmanager.register(file, "forwarders-html-file")
+    return file
 
 
 class RunEnding:
     """Draws the verdict when the last result is in, sets the exit code and keeps the results file."""
 
-    def __init__(self, config: pytest.Config, tally: Tally) -> None:
+    def __init__(self, config: pytest.Config, tally: Tally, html: str | None = None) -> None:
         self._config = config
+        self._html = html
         self._tally = tally
         self._pytest_code = 0
         self._known: Summary | None = None
@@ -93,6 +110,7 @@ class RunEnding:
         options = stash.get(OPTIONS, None)
         desires = stash.get(DESIRES, None)
         not_applicable: dict[str, tuple[str, ...]] = stash.get(NOT_APPLICABLE, {})
+        has_release = desires is None or any(tenant.release for tenant in desires.tenants)
         return Run(
             results=self._tally.results,
             estate=stash.get(ESTATE, None),
@@ -103,13 +121,15 @@ class RunEnding:
             not_applicable=not_applicable,
             planning=bool(options and options.plan),
             fixing=bool(options and options.fix),
-            has_release=desires is None or any(tenant.release for tenant in desires.tenants),
+            has_release=has_release,
             story=stash.get(FIX_STORY, None),
             plan_lines=stash.get(PLAN_LINES, ()),
             written=self._written(),
             mode=mode_of(options) if options else "",
             releases=self._releases(),
             id=run_id(self._config),
+            commands=Commands(options, called_program(), has_release=has_release) if options else None,
+            results_file=str(self._folder() / FILE) if self.keeps() else "",
         )
 
     def keeps(self) -> bool:
@@ -119,7 +139,7 @@ class RunEnding:
         return asked or has_run_folder(self._config)
 
     def _written(self) -> tuple[str, ...]:
-        asked = (self._config.getoption(name, default=None) for name in ("htmlpath", "xmlpath"))
+        asked = (self._html, self._config.getoption("xmlpath", default=None))
         folder = [str(self._folder())] if self.keeps() else []
         return (*(str(path) for path in asked if path), *folder)
 

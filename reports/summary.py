@@ -9,6 +9,7 @@ from checks.result import Result
 from checks.verdict import DEFAULT_FAIL_ON, Ending, Verdict, verdict
 from fixtures.estate import Estate
 from remediation.story import FixStory
+from reports.commands import Commands
 from reports.coverage import Coverage, coverage
 from reports.grouping import WORST_FIRST, Group, by_advice, by_check, by_finding, by_reason, by_refusal
 from reports.history.changes import History
@@ -25,7 +26,8 @@ class Run:
     `estate` is None where nothing was looked at, `story` where nothing was planned. `plan_lines` are the plan as the
     terminal shows it, `written` the files and folders that the run leaves. `mode` says what kind of run it was,
     `releases` are the digests of what was migrated to or compared with, `id` is the run's. `history` is None without
-    `--history`.
+    `--history`, `commands` where no command line is known. `results_file` is where the results are kept, as the user
+    who stands above the run's folder names it; empty where they are not.
     """
 
     results: tuple[Result, ...]
@@ -45,6 +47,8 @@ class Run:
     releases: tuple[str, ...] = ()
     id: str = ""
     history: History | None = None
+    commands: Commands | None = None
+    results_file: str = ""
 
     @property
     def told(self) -> str:

@@ -77,7 +77,7 @@ class Commands:
         elif given.replay and accounts:
             yield f"--accounts={','.join(accounts)}"
             return
-        if accounts and (given.accounts_from or given.sandbox):
+        if accounts and set(accounts) != set(given.accounts) and (given.accounts_from or given.sandbox):
             yield from ("-k", " or ".join(accounts))
 
     def _who(self) -> Iterator[str]:

@@ -11,7 +11,6 @@ from typing import Protocol, TypeAlias
 
 import pytest
 
-from checks.result import result_of
 from reports.html_page import summary_block
 from reports.summary import Summary
 from reports.tally import settled
@@ -46,6 +45,7 @@ class HtmlStory:
         self._environment = environment
         self._page = page
         self._others = 0
+        self._dropped = ""
 
     def pytest_html_report_title(self, report: Page) -> None:
         """Name the page and keep the environment to what is ours.
@@ -61,13 +61,15 @@ class HtmlStory:
     def pytest_html_results_table_row(self, report: Reported, cells: MutableSequence[str]) -> None:
         """Drop the row of a check's result, which is in our own table.
 
-        pytest-html leaves a row without cells out of its data, and of its script's work. Passed set-ups and teardowns
-        never are rows; to drop them too spares it an entry for each test.
+        pytest-html leaves a report without cells out of its data, and so out of its script's work. It takes the
+        reports of one test together, teardown last; a passed teardown would still leave an empty entry for each test.
         """
         if self._environment() is None or not cells:
             return
-        of_check = isinstance(report, pytest.TestReport) and result_of(report) is not None
-        if of_check and (report.passed or (isinstance(report, pytest.TestReport) and settled(report) is not None)):
+        if isinstance(report, pytest.TestReport) and settled(report) is not None:
+            self._dropped = report.nodeid
+            del cells[:]
+        elif report.passed and report.nodeid == self._dropped:
             del cells[:]
         elif not report.passed or getattr(report, "when", "") == "call":
             self._others += 1

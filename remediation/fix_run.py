@@ -1,5 +1,6 @@
 """One run of `--plan` or `--fix`: plan, apply, look again, re-check, until nothing changes."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,7 +30,7 @@ from remediation.permission_gate import Permissions
 from remediation.plan import Blocked, Plan
 from remediation.planner import make_plan
 from remediation.preflight import Obstacle, blocked_by
-from remediation.progress import LiveProgress, PlainProgress, Progress
+from remediation.progress import LiveProgress, PlainProgress, Progress, Stage
 from remediation.proof import FlowProof, changed_by, prove_all
 from remediation.rings import rings_of
 from remediation.run_record import write_record
@@ -57,6 +58,7 @@ class FixRun:
     proofs: list[FlowProof] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     progress: Progress | None = None
+    stage: Stage = field(default_factory=Stage)
 
     def __post_init__(self) -> None:
         """Read the approved plan, and the journal of a run to go on with, before anything is asked of AWS."""
@@ -158,6 +160,11 @@ class FixRun:
         for number, part in enumerate(parts, start=1):
             count = len(part.forwarders)
             self._say(f"ring {number} of {len(parts)}: {count} forwarders, {len(part.steps)} steps")
+            self.stage = Stage(
+                f"ring {number} of {len(parts)}",
+                Counter(str(o.state) for outcome in self.outcomes for o in outcome.steps),
+                sum(len(rest.steps) for rest in parts[number:]),
+            )
             outcome = self._apply(part, journal)
             self._look_again(outcome.touched)
             unproved = why_unproved(outcome, self.proofs, self.held.results())
@@ -249,7 +256,7 @@ class FixRun:
     def _progress(self, plan: Plan) -> Progress:
         console = Console()
         if console.is_terminal and not console.is_dumb_terminal:
-            return LiveProgress(console, plan)
+            return LiveProgress(console, plan, self.stage)
         return PlainProgress(self._say)
 
     def _say(self, *lines: str) -> None:

@@ -58,7 +58,7 @@ class Chaos:
         self._here = threading.local()
         self._guard = threading.Lock()
         self._seen = 0
-        self._region = ""  # of the chosen write
+        self._region = self._account = ""  # of the chosen write
         self._dead: set[str] = set()  # access keys of sessions that expired
         self._lied: set[str] = set()  # stacks of which the truth is not told
         self._attempts = 0
@@ -73,6 +73,7 @@ class Chaos:
             self._here.writing = call
             self._region = more.get("region") or writer.region if chosen else self._region
             if chosen:
+                self._account = writer.account
                 self._before(writer, call)
             try:
                 return write(writer, step, call, **more)
@@ -194,7 +195,7 @@ class Chaos:
         """CloudFormation says that it did, and did not."""
         call: Call = self._here.writing
         stack = str(call.parameters["StackName"])
-        neighbours.delete_change_set(stack, str(call.parameters["ChangeSetName"]), self._region)
+        neighbours.delete_change_set(stack, str(call.parameters["ChangeSetName"]), self._region, self._account)
         self._lied.add(stack)
         self._note("nothing was executed")
         body = "<ExecuteChangeSetResponse><ExecuteChangeSetResult/></ExecuteChangeSetResponse>"

@@ -25,6 +25,7 @@ from fixtures.sandbox.synthetic_release import CANARIES
 from tests.sandbox_engine import requests_of
 
 ROOT = Path(__file__).resolve().parent.parent
+COMMAND = str(ROOT / "reports" / "command.py")
 READER = Path(__file__).with_name("independent_reader.py")
 CRASHES = ("Traceback", "INTERNALERROR", "Exception ignored")
 SUITE_AGENT = "Botocore/"  # the suite's clients; seeds and the independent reader are boto3's
@@ -95,7 +96,8 @@ class Ran:
 class Suite:
     """Starts the suite from a folder, with the environment of a sandbox or of nothing."""
 
-    def __init__(self, variables: Mapping[str, str], cache: Path) -> None:
+    def __init__(self, variables: Mapping[str, str], cache: Path, program: Sequence[str] = (COMMAND,)) -> None:
+        self._program = program
         mine = {name: text for name, text in os.environ.items() if not _FOREIGN.match(name)}
         self.environment = {**mine, "XDG_CACHE_HOME": str(cache), **variables}
 
@@ -103,7 +105,7 @@ class Suite:
         folder.mkdir(parents=True, exist_ok=True)
         with folder.joinpath("said.txt").open("w", encoding="utf-8") as said:
             return subprocess.Popen(
-                [sys.executable, str(ROOT / "reports" / "command.py"), *options],
+                [sys.executable, *self._program, *options],
                 cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, text=True,
                 env=self.environment, start_new_session=True,
             )  # fmt: skip
@@ -112,10 +114,10 @@ class Suite:
         return ended(self.start(folder, *options), folder)
 
 
-def ended(process: "subprocess.Popen[str]", folder: Path) -> Ran:
+def ended(process: "subprocess.Popen[str]", folder: Path, seconds: float = _SECONDS) -> Ran:
     """Wait for the end of a run that was started in `folder`."""
     try:
-        code = process.wait(_SECONDS)
+        code = process.wait(seconds)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

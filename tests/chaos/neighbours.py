@@ -8,9 +8,9 @@ from botocore.config import Config  # noqa: TID251  same
 MARK = "another-writer-"
 
 
-def client(service: str, region: str):  # noqa: ANN201  untyped in boto3
-    """Signs as the account's root, and is known by its agent in the engine's log."""
-    account = os.environ["AWS_ACCESS_KEY_ID"]
+def client(service: str, region: str, account: str = ""):  # noqa: ANN201  untyped in boto3
+    """Signs as the root of an account, the run's own by default, and is known by its agent in the engine's log."""
+    account = account or os.environ["AWS_ACCESS_KEY_ID"]
     session = boto3.Session(account, "neighbour", region_name=region)
     return session.client(service, endpoint_url=os.environ["AWS_ENDPOINT_URL"], config=Config(user_agent="neighbour"))
 
@@ -41,8 +41,8 @@ def lose_object(bucket: str, key: str, region: str) -> None:
     client("s3", region).delete_object(Bucket=bucket, Key=key)
 
 
-def delete_change_set(stack: str, name: str, region: str) -> None:
-    client("cloudformation", region).delete_change_set(StackName=stack, ChangeSetName=name)
+def delete_change_set(stack: str, name: str, region: str, account: str) -> None:
+    client("cloudformation", region, account).delete_change_set(StackName=stack, ChangeSetName=name)
 
 
 def _region(bucket: str) -> str:

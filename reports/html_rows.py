@@ -18,10 +18,8 @@ from reports.html_markup import MOST_SUBJECTS, anchor, command, css_class, secti
 
 MOST_ROWS = 2_000
 _SILENT = frozenset({Status.PASSED})
-_HEAD = (
-    '<thead><tr><th scope="col">Status</th><th scope="col">Check</th><th scope="col">Where</th>'
-    '<th scope="col">Evidence</th></tr></thead>'
-)
+_COLUMNS = "".join(f'<th role="columnheader">{title}</th>' for title in ("Status", "Check", "Where", "Evidence"))
+_HEAD = f'<thead role="rowgroup"><tr role="row">{_COLUMNS}</tr></thead>'
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +51,8 @@ def rows_block(rows: Rows, commands: Commands | None, side_file: str) -> str:
     """The table with its search, its filters and what is not in it; `side_file` is markup that says where all is."""
     lines = (_row(result, commands) for result in rows.single)
     shapes = (_shape(group, number, commands) for number, group in enumerate(rows.groups))
-    body = f'{_HEAD}<tbody id="findings">{"".join(lines)}{"".join(shapes)}</tbody>'
-    table = f'<table id="rows-table" class="rows">{body}</table>' if rows.results else "<p>Nothing to read.</p>"
+    body = f'{_HEAD}<tbody role="rowgroup" id="findings">{"".join(lines)}{"".join(shapes)}</tbody>'
+    table = f'<table role="table" class="rows">{body}</table>' if rows.results else "<p>Nothing to read.</p>"
     return section("rows", "Results to read", f"{_how_many(rows)}{side_file}{_search(rows)}{table}{_members(rows)}")
 
 
@@ -99,11 +97,9 @@ def _search(rows: Rows) -> str:
 
 
 def _row(result: Result, commands: Commands | None) -> str:
-    return (
-        f'<tr id="{anchor(result.check, result.subject)}" class="row {css_class(result.status)}">{_status(result)}'
-        f"<td>{_check(result)}</td><td>{_where(result)}</td>"
-        f"<td>{terms(evidence_parts(result))}{_details(result, commands)}</td></tr>"
-    )
+    more = f"{terms(evidence_parts(result))}{_details(result, commands)}"
+    name = anchor(result.check, result.subject)
+    return _tr(name, f'class="row {css_class(result.status)}"', result, _where(result), more)
 
 
 def _shape(group: Group, number: int, commands: Commands | None) -> str:
@@ -113,19 +109,22 @@ def _shape(group: Group, number: int, commands: Commands | None) -> str:
     names = "".join(f"<li>{escape(name)}</li>" for name in group.subjects[:MOST_SUBJECTS])
     more = len(group.subjects) - MOST_SUBJECTS
     rest = f'<li class="more">and {more:,} more</li>' if more > 0 else ""
-    return (
-        f'<tr id="{anchor(shared.check, f"shape-{number + 1}")}" data-group="{number}" '
-        f'class="row shape {css_class(shared.status)}">{_status(shared)}<td>{_check(shared)}</td>'
-        f"<td><details><summary>{count(len(group.subjects), 'subject')}</summary><ul>{names}{rest}</ul></details></td>"
-        f"<td>{terms(evidence_parts(shared))}</td></tr>"
-    )
+    subjects = count(len(group.subjects), "subject")
+    where = f"<details><summary>{subjects}</summary><ul>{names}{rest}</ul></details>"
+    attributes = f'class="row shape {css_class(shared.status)}" data-group="{number}"'
+    name = anchor(shared.check, f"shape-{number + 1}")
+    return _tr(name, attributes, shared, where, terms(evidence_parts(shared)))
+
+
+def _tr(name: str, attributes: str, result: Result, where: str, evidence: str) -> str:
+    """One row; the roles are said since the style sheet makes boxes of rows and cells."""
+    cells = "".join(f'<td role="cell">{cell}</td>' for cell in (_status(result), _check(result), where, evidence))
+    return f'<tr id="{name}" {attributes} role="row">{cells}</tr>'
 
 
 def _status(result: Result) -> str:
     severity = escape(result.severity)
-    return (
-        f'<td><span class="mark">{escape(result.status)}</span><br><span class="severity {severity}">{severity}</span>'
-    )
+    return f'<span class="mark">{escape(result.status)}</span><br><span class="severity {severity}">{severity}</span>'
 
 
 def _check(result: Result) -> str:
@@ -146,7 +145,8 @@ def _details(result: Result, commands: Commands | None) -> str:
     again = ""
     if commands and result.account:
         forwarders = (result.forwarder,) if result.forwarder else ()
-        again = command(commands.look(Scope((result.account,), (result.region,), (result.check,), forwarders)))
+        scope = Scope((result.account,), (result.region,), (result.check,), forwarders)
+        again = command(commands.look(scope), whole=True)
     return f"<details><summary>more</summary>{terms(parts)}{again}</details>"
 
 

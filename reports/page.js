@@ -19,7 +19,7 @@
       area.remove()
     }
   }
-  for (const code of all("code.command")) {
+  const offer = (code) => {
     const button = document.createElement("button")
     button.type = "button"
     button.className = "copy"
@@ -27,6 +27,11 @@
     button.setAttribute("aria-label", `copy: ${code.textContent}`)
     code.after(button)
   }
+  all("code.command").filter((code) => !code.closest("tr.row")).forEach(offer)
+  // Those of rows are folded: a button each when they are unfolded.
+  document.addEventListener("toggle", ({ target }) => {
+    if (target.open && target.closest?.("tr.row")) all("code.command:last-child", target).forEach(offer)
+  }, true)
   document.addEventListener("click", async ({ target }) => {
     if (!target.matches?.("button.copy")) return
     await copy(target.previousElementSibling.textContent)

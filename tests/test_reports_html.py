@@ -52,7 +52,7 @@ def data_of(page: str) -> dict[str, object]:
 
 def rows_of(page: str) -> dict[str, str]:
     """Each row's text by its address."""
-    found = re.findall(r'<tr id="([^"]+)" class="row [^"]*">(.*?)</tr>', page)
+    found = re.findall(r'<tr id="([^"]+)" class="row [^"]*"[^>]*>(.*?)</tr>', page)
     return {name: html.unescape(re.sub(r"<[^>]+>", " ", text)) for name, text in found}
 
 

@@ -75,6 +75,7 @@ lint: $(READY)
 
 bench: $(READY)
 	@$(RUN) benchmarks $(ARGS)
+	@$(RUN) benchmarks.page
 
 docs: $(READY)
 	@$(VENV)/bin/taegis-forwarders catalogue > docs/checks.md

@@ -78,7 +78,9 @@ def _to_do(row: AccountRow, commands: Commands | None, *, fixing: bool) -> Itera
         yield " for what to do" + (", then run again</p>" if fixing else "</p>")
     if row.unreached:
         yield '<p>Access: see <a href="#gaps">why it was not reached</a></p>'
-    if commands and not row.fixable:
+    if commands and row.blocked and not row.fixable:
+        yield command(commands.fix(Scope(accounts, row.regions)))
+    elif commands and not row.fixable:
         yield command(commands.look(Scope(accounts, row.regions, row.checks if len(row.checks) <= 3 else ())))
 
 

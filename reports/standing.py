@@ -26,7 +26,8 @@ class Cell:
 class AccountRow:
     """One account; `account` is empty for what belongs to none (a release, the estate).
 
-    `open` findings are `fixable` with --fix, or wait for a person; `unseen` could not be told. `cells` are by region,
+    `open` findings are `fixable` with --fix, or wait for a person, `blocked` of them for one before a fix can go on;
+    `unseen` could not be told. `cells` are by region,
     `checks` and `regions` those of the open findings.
     """
 
@@ -35,6 +36,7 @@ class AccountRow:
     cells: Mapping[str, Cell]
     open: int
     fixable: int
+    blocked: int
     unseen: int
     worst: Severity | None
     checks: tuple[str, ...]
@@ -88,6 +90,7 @@ def _row(
         cells=cells,
         open=len(open_ones),
         fixable=len(fixable),
+        blocked=sum(result.status is Status.BLOCKED for result in open_ones),
         unseen=sum(result.status is Status.UNKNOWN for result in results),
         worst=min(severities, key=SEVERITIES.index) if severities else None,
         checks=tuple(sorted({result.check for result in open_ones})),

@@ -12,6 +12,7 @@ from checks.outcome import Severity, Status
 from fixtures.estate import Target
 from reports.commands import Commands, Scope
 from reports.html_markup import anchor
+from reports.html_places import who_must_act
 from reports.html_rows import Rows, rows_block, rows_of
 from reports.standing import standing
 from tests.fake_run import case, estate, seen
@@ -137,6 +138,18 @@ def test_the_worst_account_stands_first_and_one_that_was_not_reached_is_not_forg
 
     assert [row.account for row in rows] == ["2" * 12, "1" * 12, "3" * 12]
     assert (rows[0].fixable, rows[1].fixable, rows[2].unreached) == (1, 0, ("us-east-1",))
+
+
+@pytest.mark.parametrize(("status", "ends"), [(Status.BLOCKED, " --fix"), (Status.FAILED, " --release=downloads")])
+def test_what_waits_for_a_person_is_followed_by_the_command_that_comes_after(status: Status, ends: str) -> None:
+    """What a fix refused goes on with a fix; what no program should mend is looked at again."""
+    found = standing([case("stack", status, f"{US}/trail", remedy="continue the rollback")], None)
+
+    told = who_must_act(found, Commands(parsed("--regions=us-east-1", "--release=downloads")), fixing=True)
+
+    (line,) = re.findall(r'<code class="command">(.*?)</code>', told)
+    assert re.sub(r"<[^>]+>", "", line).endswith(ends)
+    assert ("--fix" in line) is (status is Status.BLOCKED)
 
 
 @pytest.mark.parametrize("share", [0.01, 0.3, 1.0])

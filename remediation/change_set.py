@@ -1,14 +1,15 @@
 """A change set as CloudFormation described it, with everything absent kept apart from everything said.
 
-Values never enter: `BeforeValue`, `AfterValue`, contexts and parameters may hold a NoEcho value in clear on some
+Values never enter a view: `BeforeValue`, `AfterValue`, contexts and parameters may hold a NoEcho value in clear on some
 engines, so that only their comparison is kept.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+_LONGEST: Final = 120  # characters of a value that is told
 # domain 4.2: the two texts with which CloudFormation says that there is nothing to do
 _EMPTY_TEXTS: Final = ("didn't contain changes", "No updates are to be performed")
 
@@ -149,3 +150,36 @@ def _text(mapping: Mapping[str, object], key: str) -> str | None:
     """A non-empty text, else None: some engines write absent members as empty ones."""
     value = mapping.get(key)
     return value if isinstance(value, str) and value else None
+
+
+def told_changes(pages: Sequence[Mapping[str, object]], shown: Mapping[str, Collection[str]]) -> Iterator[str]:
+    """One line for each change, for people, with the values before and after that may be seen.
+
+    Args:
+        pages: those of one DescribeChangeSet.
+        shown: by logical id the properties whose values hold nothing NoEcho: an engine may give one in clear.
+    """
+    for change in read_change_set(pages).changes:
+        names = sorted({detail.name or detail.attribute or "?" for detail in change.details or ()})
+        how = f", replacement {change.replacement or 'not said'}" if change.action == "Modify" else ""
+        yield f"{change.action or 'not said'} {change}{how}{': ' if names else ''}{', '.join(names)}"
+    for target, logical_id in _targets(pages):
+        name, values = _text(target, "Name"), (target.get("BeforeValue"), target.get("AfterValue"))
+        if name in shown.get(logical_id, ()) and all(isinstance(value, str) for value in values):
+            before, after = (str(value)[:_LONGEST] for value in values)
+            yield f"{logical_id}.{name}: {before} -> {after}"
+
+
+def _targets(pages: Sequence[Mapping[str, object]]) -> Iterator[tuple[Mapping[str, object], str]]:
+    for page in pages:
+        for entry in _parts(page.get("Changes")):
+            change = entry.get("ResourceChange")
+            if isinstance(change, Mapping):
+                targets = (detail.get("Target") for detail in _parts(change.get("Details")))
+                found = {str(one.get("Name")): one for one in targets if isinstance(one, Mapping)}
+                yield from ((one, _text(change, "LogicalResourceId") or "") for one in found.values())
+
+
+def _parts(found: object) -> Iterator[Mapping[str, object]]:
+    if isinstance(found, list | tuple):
+        yield from (entry for entry in found if isinstance(entry, Mapping))

@@ -19,6 +19,7 @@ from fixtures.snapshot import write_snapshot
 from fixtures.state import DESIRES, ESTATE, OPTIONS
 from remediation.access import Access
 from remediation.approval import held_to, read_approved
+from remediation.change_set_preview import with_change_sets
 from remediation.consent import confirmed
 from remediation.engine import ALL_FIXES, Lanes, Outcome, State, StepOutcome, apply
 from remediation.held import HeldResults
@@ -69,6 +70,8 @@ class FixRun:
         self.access = Access(self.config)
         self.permissions = Permissions(self.access)
         way_on = f"--rollback={options.rollback}" if options.rollback else f"--resume={run_id(self.config)}"
+        if options.plan:
+            way_on = "plan again; change sets that were made are deleted"
         self.interrupts = Interrupts(self.access.stop, way_on, self._tell_stopping)
 
     @property
@@ -87,11 +90,24 @@ class FixRun:
         return frozenset(target for outcome in self.outcomes for target in outcome.touched)
 
     def show_plan(self) -> None:
-        """`--plan`: build it, keep it, write nothing to AWS."""
+        """`--plan`: build it, keep it; what a fix would write is not written."""
         self.plan = self._planned(1, self.held.results())
         self.blocked = list(self.plan.blocked)
         self.notes += self.permissions.foretold(self.plan, self.estate)
+        if self.config.stash[OPTIONS].change_sets:
+            self.plan = self._with_change_sets(self.plan)
         self._keep_plan(self.plan, 1)
+
+    def _with_change_sets(self, plan: Plan) -> Plan:
+        """`--change-sets`: the one write that a plan may ask for, and takes back; journalled like any other."""
+        journal = Journal(run_folder(self.config) / JOURNAL)
+        try:
+            with self.interrupts.heeded():
+                return with_change_sets(
+                    plan, lambda target: self.access.writer(journal, target, lambda _: None), self.access.stop
+                )
+        finally:
+            journal.close()
 
     def fix(self) -> None:
         """`--fix`: up to three rounds of plan, apply in rings, look again, re-check; one under `--approved`."""

@@ -3,7 +3,7 @@
 import hashlib
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from fixtures.answers import Answer, optional_text, text
 from fixtures.aws import CallFailed
@@ -11,6 +11,7 @@ from fixtures.estate import Stack
 from fixtures.fact import Unreadable
 from fixtures.readers.stacks import read_change_sets, read_stack
 from remediation.call import Call
+from remediation.change_set import told_changes
 from remediation.gate import GateVerdict, judge, read_change_set
 from remediation.prediction import PredictedChange
 from remediation.preflight import acceptable_losses
@@ -69,6 +70,7 @@ class StackUpdate:
         capabilities: from the template.
         prediction: what may change; anything beyond closes the gate.
         accepted_shapes: shapes that a person accepted, of predictions or of real change sets.
+        told: what a change set that was made for a plan, and deleted again, said; for people only.
     """
 
     stack: str
@@ -78,6 +80,7 @@ class StackUpdate:
     capabilities: tuple[str, ...]
     prediction: tuple[PredictedChange, ...]
     accepted_shapes: frozenset[str]
+    told: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def shape(self) -> str:
@@ -178,6 +181,33 @@ class StackUpdate:
             reason = why_stack_failed(writer, self.stack)
             raise StepFailed(f"stack {self.stack} ended as {status}: {reason or 'no reason given'}")
         return True
+
+    def preview(self, writer: Writer, step: str) -> tuple[str, ...]:
+        """Have the change set made, read it, delete it again: one line for each change, then what the gate would say.
+
+        Raises:
+            StepBlocked: somebody else's change set waits, or this one was not ready in time.
+            Interrupted: the run is being stopped; it is deleted all the same.
+            CallFailed: it could not be made or read.
+        """
+        self._refuse_others(writer)
+        change_set = self._created(writer, step)
+        try:
+            pages = self._described(writer, change_set)
+        finally:
+            left = self._take_back(writer, step, change_set)
+        verdict = self._judge(pages, on_aws=writer.on_aws)
+        shown = {change.logical_id: change.open_properties for change in self.prediction}
+        told = [f"change set: {line}" for line in told_changes(pages, shown)]
+        if verdict.empty:
+            told.append("change set: empty, template and parameters are as asked for")
+        if verdict.open:
+            told.append("change set: within the prediction, the gate would let it pass")
+        told += [f"change set: the gate would close: {reason}" for reason in verdict.reasons]
+        return (
+            *told,
+            f"change set: not deleted{left}" if left else "change set: made for this plan, and deleted again",
+        )
 
     def _passed_gate(self, writer: Writer, change_set: str) -> bool:
         """Whether there is something to execute, and it may be.

@@ -45,7 +45,7 @@ def plan_lines(steps: Iterable[Step], refusals: Iterable[Refusal], *, calls: boo
 def _told(step: Step) -> tuple[str, ...]:
     accepts = f" (accepts shape {step.accepts})" if step.accepts else ""
     actions = ", ".join(f"{call.service}:{call.operation}" for call in step.calls())
-    return (step.title + accepts, actions, *step.notes())
+    return (step.title + accepts, actions, *step.notes(), *step.change_set())
 
 
 def advice_lines(found: Iterable[tuple[Target, str, str]]) -> Iterator[str]:

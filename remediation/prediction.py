@@ -14,12 +14,13 @@ from fixtures.intrinsics import Pseudo, Resolved, Unresolved, Value, references,
 from fixtures.template import Template
 from fixtures.template_meaning import canonical_document
 from fixtures.template_names import parameters_behind
-from fixtures.template_value import is_known, told, unresolved_texts
+from fixtures.template_value import MASKED, is_known, told, unresolved_texts
 from remediation.replacement_rules import IDENTITY, forces_replacement
 
 Action: TypeAlias = Literal["Add", "Modify", "Remove"]
 Replacement: TypeAlias = Literal["False", "Conditional", "True"]
 
+_NOT_OPEN: Final = (MASKED, "${secret ", "...")  # how `told` masks, names a NoEcho value, and cuts
 _ORDER: Final[tuple[Replacement, ...]] = ("False", "Conditional", "True")
 # The resource attributes that a change set names in its Scope beside Properties and Tags (DescribeChangeSet).
 _ATTRIBUTES: Final = ("CreationPolicy", "DeletionPolicy", "Metadata", "UpdatePolicy", "UpdateReplacePolicy")
@@ -50,6 +51,11 @@ class PredictedChange:
     attributes: tuple[str, ...] = ()
     certain: bool = True
     values: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def open_properties(self) -> frozenset[str]:
+        """The changing properties whose values are told whole and hold nothing NoEcho, now and then."""
+        return frozenset(text.partition(": ")[0] for text in self.values if not any(mark in text for mark in _NOT_OPEN))
 
     def __str__(self) -> str:
         """`Modify Lambda (AWS::Lambda::Function), replacement False: Code, Runtime`."""

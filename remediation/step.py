@@ -91,6 +91,10 @@ class Step(ABC):
         """What cannot be known before an earlier step ran, and what a reader of the plan should know."""
         return ()
 
+    def change_set(self) -> tuple[str, ...]:
+        """What a change set that was made for the plan, and deleted again, said; nothing without one."""
+        return ()
+
     def changes(self) -> tuple[str, ...]:
         """What is there now and what will be instead, line by line, where that can be shown."""
         return ()

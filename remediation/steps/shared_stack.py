@@ -107,6 +107,10 @@ class UpdateSharedStack(Step):
         """The predicted changes."""
         return self.update.notes()
 
+    def change_set(self) -> tuple[str, ...]:
+        """What CloudFormation said of the update."""
+        return self.update.told
+
     def changes(self) -> tuple[str, ...]:
         """The properties that change, before and after."""
         return self.update.changes()

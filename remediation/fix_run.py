@@ -37,7 +37,8 @@ from remediation.rings import rings_of
 from remediation.run_record import write_record
 from remediation.settle import left_locks, settle
 from remediation.story import FIX_STORY, PLAN_LINES, FixStory
-from remediation.unproved import why_unproved
+from remediation.unproved import Recheck, against, why_unproved
+from remediation.unselected import Unselected
 from remediation.writer import Writer
 
 ROUNDS = 3
@@ -53,10 +54,12 @@ class FixRun:
 
     config: pytest.Config
     held: HeldResults
+    unselected: Unselected
     plan: Plan | None = None
     blocked: list[Blocked] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     proofs: list[FlowProof] = field(default_factory=list)
+    unproved: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     progress: Progress | None = None
     stage: Stage = field(default_factory=Stage)
@@ -158,6 +161,7 @@ class FixRun:
                 break
             if number == 1 and not self._may_go_on(plan):
                 return False
+            self.held.run_unselected(self.unselected.of(plan.places))
             tried |= {step.name for step in plan.steps}
             if not self._rings(plan, journal):
                 return False
@@ -183,7 +187,9 @@ class FixRun:
             )
             outcome = self._apply(part, journal)
             self._look_again(outcome.touched)
-            unproved = why_unproved(outcome, self.proofs, self.held.results())
+            recheck = self._recheck()
+            self.unproved += [told for told in against(outcome, recheck, self.estate) if told not in self.unproved]
+            unproved = why_unproved(outcome, self.proofs, recheck, self.estate)
             if self.stopped or unproved:
                 why = "the run was stopped" if self.stopped else f"ring {number} was not proved: {unproved}"
                 left = tuple(StepOutcome(step, State.SKIPPED, why) for rest in parts[number:] for step in rest.steps)
@@ -191,6 +197,9 @@ class FixRun:
                 self.notes.append(f"{why}; {len(left)} steps of later rings were not begun")
                 return False
         return True
+
+    def _recheck(self) -> Recheck:
+        return Recheck(self.held.results(), self.held.broken())
 
     def _give_locks_back(self, journal: Journal) -> None:
         if LOOK in self.config.stash and self.locks.targets:
@@ -302,6 +311,7 @@ class FixRun:
         for proof in self.proofs:
             if proof.holds is False:
                 yield f"{proof.target}/{proof.forwarder}: not seen to forward: {proof.told}"
+        yield from self.unproved
 
     def _notes(self) -> Iterator[str]:
         yield from self.notes

@@ -12,6 +12,9 @@ from checks.result import Result, result_of
 from fixtures.estate import Target
 from remediation.plan import Blocked
 
+_HELD = frozenset({Status.PASSED, Status.NO_EVIDENCE})
+_AGAINST = frozenset({Status.FAILED, Status.UNKNOWN, Status.ERROR})
+
 
 @dataclass
 class Held:
@@ -31,12 +34,22 @@ class Held:
         """The result of the last pass."""
         return _result(self.last)
 
+    @property
+    def worse(self) -> bool:
+        """Whether something speaks against it now, or nothing can be told any more, and did not before."""
+        before, now = self.before, self.now
+        return bool(before and now and now.status in _AGAINST and before.status not in {now.status, Status.FAILED})
+
 
 class HeldResults:
-    """Runs checks without telling, again where asked, and tells the end of it."""
+    """Runs checks without telling, again where asked, and tells the end of it.
+
+    Checks that the selection left out are asked of what a fix touches, and told only if it made them worse.
+    """
 
     def __init__(self) -> None:
         self._held: dict[str, Held] = {}
+        self._unselected: dict[str, Held] = {}
         self._told = False
 
     @property
@@ -49,10 +62,17 @@ class HeldResults:
         reports = runtestprotocol(item, log=False, nextitem=None)
         self._held[item.nodeid] = Held(item, reports, reports)
 
+    def run_unselected(self, items: Iterable[pytest.Item]) -> None:
+        """Ask what the selection left out, once, before something is written."""
+        for item in items:
+            if item.nodeid not in self._unselected:
+                reports = runtestprotocol(item, log=False, nextitem=None)
+                self._unselected[item.nodeid] = Held(item, reports, reports)
+
     def run_again(self, targets: Iterable[Target]) -> None:
         """Run every check of these targets again, also those that passed: a fix that breaks something is seen."""
         wanted = {(target.account, target.region) for target in targets}
-        for held in self._held.values():
+        for held in (*self._held.values(), *self._unselected.values()):
             before = held.before
             if before and (before.account, before.region) in wanted:
                 held.last = runtestprotocol(held.item, log=False, nextitem=None)
@@ -60,6 +80,15 @@ class HeldResults:
     def results(self) -> tuple[Result, ...]:
         """What each check says now."""
         return tuple(result for held in self._held.values() if (result := held.now))
+
+    def broken(self) -> tuple[Result, ...]:
+        """What held when it was first asked, or had nothing against it, and does not hold now; selected or not."""
+        return tuple(
+            now
+            for held in (*self._held.values(), *self._unselected.values())
+            if (before := held.before) and (now := held.now)
+            if before.status in _HELD and now.status is Status.FAILED
+        )
 
     def final(self, held: Held, blocked: Iterable[Blocked], touched: frozenset[Target]) -> Result | None:
         """The result that is told: FIXED where a finding is gone, BLOCKED where its fix was refused."""
@@ -82,7 +111,8 @@ class HeldResults:
             return
         self._told = True
         refusals = tuple(blocked)
-        for held in self._held.values():
+        worse = (held for held in self._unselected.values() if held.worse)
+        for held in (*self._held.values(), *worse):
             final = self.final(held, refusals, touched)
             item = held.item
             item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)

@@ -93,6 +93,11 @@ class Plan:
         return tuple((target.target, name) for target in self.targets for name in target.forwarders)
 
     @property
+    def places(self) -> tuple[Target, ...]:
+        """The targets in which something is done."""
+        return tuple(target.target for target in self.targets if target.steps)
+
+    @property
     def actions(self) -> tuple[str, ...]:
         """The IAM actions that the steps need, sorted."""
         return tuple(sorted({action for step in self.steps for action in type(step).ACTIONS}))

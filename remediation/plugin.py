@@ -16,6 +16,7 @@ from remediation.fix_run import FixRun
 from remediation.held import HeldResults, is_held
 from remediation.roll_back import RollBack
 from remediation.run_record import read_record
+from remediation.unselected import Unselected
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -36,7 +37,9 @@ def pytest_configure(config: pytest.Config) -> None:
         options = _with_earlier_run(config, config.stash[OPTIONS])
         config.stash[OPTIONS] = options
         if options.plan or options.may_write:
-            config.pluginmanager.register(TwoPasses(config), "forwarders-two-passes")
+            unselected = Unselected(config)
+            config.pluginmanager.register(unselected, "forwarders-unselected")
+            config.pluginmanager.register(TwoPasses(config, unselected), "forwarders-two-passes")
 
 
 def _with_earlier_run(config: pytest.Config, options: Options) -> Options:
@@ -70,10 +73,10 @@ class SameChecks:
 class TwoPasses:
     """Runs checks, plans from what they found, fixes, and runs the same checks again."""
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, unselected: Unselected) -> None:
         self._config = config
         self._held = HeldResults()
-        self._run = (RollBack if config.stash[OPTIONS].rollback else FixRun)(config, self._held)
+        self._run = (RollBack if config.stash[OPTIONS].rollback else FixRun)(config, self._held, unselected)
 
     def pytest_forwarders_desired(self, config: pytest.Config) -> None:
         """Refuse before the first call to AWS what must not be written anywhere."""

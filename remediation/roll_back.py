@@ -28,6 +28,7 @@ from remediation.step import Step
 from remediation.steps.undo_artifact import UndoBucket, UndoUploads
 from remediation.steps.undo_trigger import UndoTrigger
 from remediation.undo_context import Kept, Past, Undoing
+from remediation.unproved import Recheck
 
 _SHOWN = 3  # subjects of one reason that are named in the summary
 _NOT_LOOKED = Looked({}, {})
@@ -128,6 +129,10 @@ class RollBack(FixRun):
 
     def _prove(self, *_: object) -> None:
         """Nothing more: each step has read the function back; a log line of the old package is not known."""
+
+    def _recheck(self) -> Recheck:
+        """What the fix had cleared is a finding again: that is what was asked for."""
+        return Recheck(self.held.results(), ())
 
     def _failures(self) -> Iterator[str]:
         yield from super()._failures()

@@ -6,10 +6,16 @@ from checks.outcome import Severity, expect, known, unknown
 from checks.registry import check
 from fixtures.desired import Desired
 from fixtures.estate import Estate, Seen
-from fixtures.fact import Absent, Unreadable
+from fixtures.fact import Absent, Cause, Unreadable
 
 _FIND = "find the existing Lambda stacks"
 _MEND = "mend the role, its trust policy or the credentials, then run again"
+_MENDS = {
+    Cause.EXPIRED: "renew the credentials (aws sso login), then run again",
+    Cause.OFF: "enable the region in the account, or leave it out",
+    Cause.THROTTLED: "run again; if it stays so, look for who else calls AWS in that account",
+    Cause.MISSING: "run that shard again and merge all",
+}
 
 
 @check(
@@ -26,7 +32,8 @@ def test_target_is_reached(target: Seen) -> None:
     """
     identity = target.identity
     entered = f"to enter account {target.target.account}"
-    expect(not isinstance(identity, Absent | Unreadable), expected=entered, found=identity, remedy=_MEND)
+    remedy = _MENDS.get(identity.cause, _MEND) if isinstance(identity, Unreadable) else _MEND
+    expect(not isinstance(identity, Absent | Unreadable), expected=entered, found=identity, remedy=remedy)
     found = known(identity, expected=entered).account
     expect(found == target.target.account, expected=entered, found=f"account {found}", remedy=_MEND)
     expect(

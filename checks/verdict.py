@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from checks.outcome import Status
+from fixtures.options import DEFAULT_FAIL_ON
 
 HOLDS = 0
 FINDINGS = 1
@@ -17,7 +18,6 @@ FIX_FAILED = 11
 FINDING = "finding"
 UNKNOWN = "unknown"
 NO_EVIDENCE = "no-evidence"
-DEFAULT_FAIL_ON = frozenset({FINDING, UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,8 @@ class _Inventory:
         output = str(config.getoption("output"))
         if not options.looks:
             raise _usage("baseline", "nothing to look at", "add --regions=us-east-1, or --replay=FILE")
+        if options.shard:
+            raise _usage("baseline", "a share is not all that there is", "leave --shard out")
         if options.fix or options.plan:
             raise _usage("baseline", "it only looks", "leave --plan and --fix out")
         if output != STDOUT:

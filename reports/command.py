@@ -122,15 +122,9 @@ def _help() -> str:
 
 
 def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - needed only here
+    from fixtures.version import suite_version  # noqa: PLC0415 - see the module's docstring
 
-    try:
-        return version("taegis-forwarders")
-    except PackageNotFoundError:
-        import tomllib  # noqa: PLC0415 - needed only in a checkout that is not installed
-
-        content = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-        return str(content["project"]["version"])
+    return suite_version()
 
 
 def _sandbox(rest: Sequence[str]) -> int:
@@ -143,6 +137,12 @@ def _baseline(rest: Sequence[str]) -> int:
     from reports.baseline_command import run_baseline_command  # noqa: PLC0415 - see the module's docstring
 
     return run_baseline_command(pytest_arguments(rest))
+
+
+def _merge(rest: Sequence[str]) -> int:
+    from reports.merge_command import run_merge_command  # noqa: PLC0415 - see the module's docstring
+
+    return run_merge_command(rest)
 
 
 def _journal(rest: Sequence[str]) -> int:
@@ -200,6 +200,7 @@ def _refuse_arguments(verb: str, rest: Sequence[str]) -> None:
 VERBS: Mapping[str, Verb] = {
     "sandbox": Verb("start an emulated AWS with a legacy estate and print how to use it", _sandbox),
     "baseline": Verb("write the forwarders that are there as the inventory to hold audits to", _baseline),
+    "merge": Verb("make one report of the shards of a run (--shard), given their folders", _merge),
     "journal": Verb("show what a run wrote to AWS; with --verify, whether its journal is whole", _journal),
     "policy": Verb("print the least-privilege policy of an audit or a fix, or a template that makes its role", _policy),
     "explain": Verb("tell what a check means and what to do (without a name: list them)", _explain),

@@ -5,16 +5,20 @@ import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
+from checks.verdict import count
 from fixtures.options import Options
 
 PACKAGES = ("taegis-forwarders", "pytest", "boto3", "botocore", "cfn-lint", "ministack")
 
 
 def mode_of(options: Options) -> str:
-    """`audit`, `plan`, `fix` or `rollback`, and of what, where it is not AWS: `fix in a sandbox`."""
+    """`audit`, `plan`, `fix` or `rollback`, and of what, where not of all: `audit in a sandbox, shard 2 of 4`."""
     kind = "rollback" if options.rollback else "fix" if options.fix else "plan" if options.plan else "audit"
     where = " in a sandbox" if options.sandbox else " of a snapshot" if options.replay else ""
-    return kind + where
+    share = f", {options.shard}" if options.shard else ""
+    if options.merged:
+        share = f", merged from {count(options.merged, 'shard')}"
+    return kind + where + share
 
 
 def environment(options: Options, run: str, releases: Sequence[str]) -> Mapping[str, str]:

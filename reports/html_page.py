@@ -77,7 +77,7 @@ def _what(run: Run) -> str:
     parts = (
         f"<b>{escape(run.mode.capitalize())}</b>",
         f"release {digests}" if digests else "no release given",
-        f"looked at {run.estate.taken:%Y-%m-%d %H:%M:%S} UTC" if run.estate else "",
+        run.looked,
         f"run {escape(run.id)}" if run.id else "",
     )
     return f'<p class="what">{" · ".join(filter(None, parts))}</p>'

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from checks.state import NOT_APPLICABLE
-from checks.verdict import DEFAULT_FAIL_ON
+from fixtures.options import DEFAULT_FAIL_ON
 from fixtures.plugin import usage_errors
 from fixtures.run_folder import has_run_folder, refuse_unwritable, run_folder, run_id, write_private
-from fixtures.state import DESIRES, ESTATE, OPTIONS
+from fixtures.state import BEGAN, DESIRES, ESTATE, OPTIONS
 from remediation.story import FIX_STORY, PLAN_LINES
 from reports.commands import Commands, called_program
 from reports.environment import environment, mode_of
@@ -128,14 +128,16 @@ class RunEnding:
             mode=mode_of(options) if options else "",
             releases=self._releases(),
             id=run_id(self._config),
+            began=stash.get(BEGAN, None),
             commands=Commands(options, called_program(), has_release=has_release) if options else None,
             results_file=str(self._folder() / FILE) if self.keeps() else "",
         )
 
     def keeps(self) -> bool:
-        """Whether this run leaves a folder: it may write, it shows a plan, or it was asked to keep something."""
+        """Whether this run leaves a folder: it may write, it shows a plan, keeps something, or is a part."""
         options = self._config.stash.get(OPTIONS, None)
-        asked = bool(options and (options.may_write or options.plan or options.snapshot))
+        kept = options and (options.snapshot or options.shard or options.merge)
+        asked = bool(options and (options.may_write or options.plan or kept))
         return asked or has_run_folder(self._config)
 
     def _written(self) -> tuple[str, ...]:

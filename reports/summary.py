@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from checks.outcome import Status
 from checks.result import Result
-from checks.verdict import DEFAULT_FAIL_ON, Ending, Verdict, verdict
+from checks.verdict import Ending, Verdict, verdict
 from fixtures.estate import Estate
+from fixtures.options import DEFAULT_FAIL_ON
 from remediation.story import FixStory
 from reports.commands import Commands
 from reports.coverage import Coverage, coverage
@@ -27,7 +29,8 @@ class Run:
     terminal shows it, `written` the files and folders that the run leaves. `mode` says what kind of run it was,
     `releases` are the digests of what was migrated to or compared with, `id` is the run's. `history` is None without
     `--history`, `commands` where no command line is known. `results_file` is where the results are kept, as the user
-    who stands above the run's folder names it; empty where they are not.
+    who stands above the run's folder names it; empty where they are not. `began` is when the first of several shards
+    was looked at.
     """
 
     results: tuple[Result, ...]
@@ -49,6 +52,7 @@ class Run:
     history: History | None = None
     commands: Commands | None = None
     results_file: str = ""
+    began: datetime | None = None
 
     @property
     def told(self) -> str:
@@ -56,6 +60,15 @@ class Run:
         digests = ", ".join(digest[:12] for digest in self.releases)
         release = f"release {digests}" if digests else "no release given"
         return f"{self.mode}, {release}"
+
+    @property
+    def looked(self) -> str:
+        """`looked at 2026-11-24 06:01:12 UTC`, or from when to when; empty where nothing was."""
+        if self.estate is None:
+            return ""
+        first = self.began or self.estate.taken
+        start = f"{first:%Y-%m-%d %H:%M:%S} to " if first != self.estate.taken else ""
+        return f"looked at {start}{self.estate.taken:%Y-%m-%d %H:%M:%S} UTC"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 
 from checks.outcome import Status
 from checks.verdict import count
-from fixtures.estate import Estate
 from remediation.story import FixStory
 from reports import terminal_groups
 from reports.coverage import Coverage, Gap
@@ -43,8 +42,8 @@ def sections(summary: Summary, limits: Limits) -> Iterator[Section]:
 def _totals(summary: Summary, limits: Limits) -> Iterator[Line]:
     run = summary.run
     yield Line(f"run        {f'{run.id}: ' if run.id else ''}{run.told}")
-    if summary.coverage and run.estate:
-        yield from _coverage(summary.coverage, run.estate, limits)
+    if summary.coverage:
+        yield from _coverage(summary.coverage, run.looked, limits)
     if summary.forwarders:
         total = sum(summary.forwarders.values())
         yield Line(f"forwarders {total:,}: {_counted(summary.forwarders)}", _worst(summary.forwarders))
@@ -56,7 +55,7 @@ def _totals(summary: Summary, limits: Limits) -> Iterator[Line]:
         yield Line(f"written    {', '.join(run.written)}")
 
 
-def _coverage(seen: Coverage, estate: Estate, limits: Limits) -> Iterator[Line]:
+def _coverage(seen: Coverage, looked: str, limits: Limits) -> Iterator[Line]:
     missing = seen.asked - seen.reached
     parts = [f"{seen.asked:,} asked", f"{seen.reached:,} reached"]
     parts += [f"{seen.partly:,} partly seen"] if seen.partly else []
@@ -64,7 +63,7 @@ def _coverage(seen: Coverage, estate: Estate, limits: Limits) -> Iterator[Line]:
     left_out = sum(len(gap.targets) for gap in seen.left_out)
     parts += [f"{count(left_out, 'account')} not audited"] if left_out else []
     colour = "red" if missing else "yellow" if seen.partly else "green"
-    yield Line(f"targets    {', '.join(parts)}; looked at {estate.taken:%Y-%m-%d %H:%M:%S} UTC", colour)
+    yield Line(f"targets    {', '.join(parts)}; {looked}", colour)
     yield from _gaps("not audited", seen.left_out, limits)
     yield from _gaps("not reached", seen.unreached, limits)
     yield from _gaps("not read", seen.unread, limits)

@@ -383,12 +383,26 @@ class TestRefused:
 
     @pytest.mark.parametrize("accounts", [(), (HOME,), (HOME, OTHER)])
     @pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId", "SignatureDoesNotMatch"])
-    def test_credentials_that_sts_does_not_take_are_refused(
+    def test_credentials_that_sts_does_not_take_reach_nothing(
         self, code: str, accounts: tuple[str, ...], aws: FakeAws
     ) -> None:
         aws.say("sts:GetCallerIdentity", refusal(code, "no good", 403))
-        message = told(regions=("us-east-1",), accounts=accounts, role="Audit" if len(accounts) > 1 else None)
-        assert message.startswith(f"AWS credentials: sts:GetCallerIdentity credentials expired: {code}")
+        role = "Audit" if len(accounts) > 1 else None
+        found = entered(regions=("us-east-1", "eu-west-1"), accounts=accounts, role=role)
+        assert {entrance.target.account for entrance in found} == set(accounts or ("the-credentials",))
+        assert len(found) == 2 * max(len(accounts), 1)
+        told = {str(entrance.identity) for entrance in found}
+        assert told == {f"sts:GetCallerIdentity credentials expired: {code}: no good"}
+        assert {entrance.aws for entrance in found} == {None}
+
+    def test_other_accounts_without_a_role_are_not_reached_either_where_nobody_says_whose_the_credentials_are(
+        self, aws: FakeAws
+    ) -> None:
+        aws.say("sts:GetCallerIdentity", refusal("AccessDenied", "an explicit deny", 403))
+        found = entered(regions=("us-east-1",), accounts=(HOME, OTHER))
+        assert [str(entrance.identity) for entrance in found] == [
+            "sts:GetCallerIdentity denied: AccessDenied: an explicit deny"
+        ] * 2
 
     @pytest.mark.parametrize(
         "script",

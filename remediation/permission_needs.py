@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from checks.wiring import bucket_arn
-from fixtures.estate import Target
-from remediation import lock
+from fixtures.estate import Forwarder, Seen, SharedStack, Stack, StackResource, Target
+from fixtures.fact import value
+from remediation import lock, proof
 from remediation.call import Call
 from remediation.policy_scopes import (
     ARTIFACT_BUCKETS,
@@ -24,6 +25,7 @@ from remediation.step import Step
 from remediation.steps.event import SendTestEvent
 from remediation.steps.forwarder_stack import UpdateForwarderStack
 from remediation.steps.old_package import SecureOldPackage
+from remediation.steps.trigger import MergeNotification
 
 _OF_BUCKETS: Final = frozenset({BUCKETS, ARTIFACT_BUCKETS})
 _OF_OBJECTS: Final = frozenset({ARTIFACTS, PACKAGES, OLD_PACKAGES, LOCKS})
@@ -34,11 +36,18 @@ _BESIDE: Final = ("Get", "List", "Describe", "Delete")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Right:
-    """An IAM action on one resource, for a call to one region (an ARN of S3 has none)."""
+    """An IAM action on one resource, for a call to one region (an ARN of S3 has none).
+
+    Attributes:
+        via: the service that makes the call in the fixer's name (`aws:CalledVia`); empty for the suite itself.
+        by: ARN of the stack's own role, whose right it has to be; empty for the fixer.
+    """
 
     region: str
     action: str
     resource: str
+    via: str = ""
+    by: str = ""
 
 
 @dataclass(slots=True)
@@ -61,28 +70,55 @@ class _Touched:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """What names become ARNs with: the target, its partition, and the ids of stacks that are there, by name."""
+    """What names become ARNs with: the target, its partition and DNS suffix, and what was seen there by name.
+
+    `resources` are those of each stack.
+    """
 
     target: Target
-    partition: str
-    stacks: Mapping[str, str]
+    partition: str = "aws"
+    url_suffix: str = "amazonaws.com"
+    stacks: Mapping[str, Stack] = field(default_factory=dict)
+    resources: Mapping[str, tuple[StackResource, ...]] = field(default_factory=dict)
+    forwarders: Mapping[str, Forwarder] = field(default_factory=dict)
 
     def function(self, name: str) -> str:
         """The function's ARN."""
-        return self._arn("lambda", f"function:{name}", name)
+        return self.arn("lambda", f"function:{name}", name)
 
     def stack(self, name: str) -> str:
         """The stack's ARN; any id where it is not there yet."""
-        return self._arn("cloudformation", f"stack/{name}/*", self.stacks.get(name, name))
+        known = self.stacks.get(name)
+        return self.arn("cloudformation", f"stack/{name}/*", known.id if known else name)
 
-    def _arn(self, service: str, resource: str, known: str) -> str:
+    def log_group(self, name: str) -> str:
+        """The group's ARN, in the form that its own actions are granted on (CloudWatch Logs user guide, ARNs)."""
+        return self.arn("logs", f"log-group:{name}:*", name)
+
+    def arn(self, service: str, resource: str, known: str = "", *, account_wide: bool = False) -> str:
+        """`known` where that is an ARN already, else that of the resource in the target."""
         if known.startswith("arn:"):
             return known
-        return f"arn:{self.partition}:{service}:{self.target.region}:{self.target.account}:{resource}"
+        region = "" if account_wide else self.target.region
+        return f"arn:{self.partition}:{service}:{region}:{self.target.account}:{resource}"
+
+
+def seen_at(seen: Seen, partition: str, url_suffix: str) -> Where:
+    """What was seen of a target, by name."""
+    holders: tuple[Forwarder | SharedStack, ...] = (*seen.forwarders, *(value(seen.shared) or ()))
+    stacks = [(one.stack, one.resources) for one in holders]
+    return Where(
+        seen.target,
+        partition,
+        url_suffix,
+        stacks={stack.name: stack for stack, _ in stacks},
+        resources={stack.name: value(found) or () for stack, found in stacks},
+        forwarders={one.name: one for one in seen.forwarders},
+    )
 
 
 def rights_of(step: Step, where: Where) -> frozenset[Right]:
-    """What the step needs, on what it touches."""
+    """What the step needs, on what it touches, to be done and proved."""
     who = type(step).__name__
     touched = _Touched()
     found: set[tuple[str, str]] = set()
@@ -97,6 +133,7 @@ def rights_of(step: Step, where: Where) -> frozenset[Right]:
         case SendTestEvent() if not step.payload:
             touched.buckets.add(bucket_arn(where.partition, step.bucket))
     found.update(_beside(who, type(step).ACTIONS, touched))
+    found.update(_to_prove(step, where))
     return frozenset(Right(where.target.region, *pair) for pair in found)
 
 
@@ -108,6 +145,17 @@ def lock_rights(bucket: str, where: Where) -> frozenset[Right]:
     touched.objects.add(f"{arn}/{lock.KEY}")
     pairs = {(action, found) for action in lock.ACTIONS for found in touched.of(scope_of("lock", action))}
     return frozenset(Right(where.target.region, *pair) for pair in pairs)
+
+
+def _to_prove(step: Step, where: Where) -> Iterator[tuple[str, str]]:
+    """What waiting for log lines needs, for forwarders that are to have some: else every ring would end unproved."""
+    if not isinstance(step, UpdateForwarderStack | MergeNotification | SendTestEvent):
+        return
+    for forwarder in (where.forwarders[name] for name in step.forwarders if name in where.forwarders):
+        function = value(forwarder.function) or value(forwarder.listed)
+        if function and (isinstance(step, SendTestEvent) or proof.had_traffic(forwarder)):
+            places = {"lambda": where.function(function.name), "logs": where.log_group(function.log_group)}
+            yield from ((action, places[action.partition(":")[0]]) for action in proof.ACTIONS)
 
 
 def _beside(who: str, actions: tuple[str, ...], touched: _Touched) -> Iterator[tuple[str, str]]:

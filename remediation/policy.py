@@ -13,7 +13,7 @@ import fixtures.entrances  # noqa: F401 - registers its readers
 from fixtures import readers
 from fixtures.errors import SuiteError
 from fixtures.reading import CALLER, READERS
-from remediation import consent, lock, permission_check, proof, settle, steps
+from remediation import consent, lock, permission_check, proof, resource_policy, settle, steps
 from remediation.policy_caller import DOCUMENTED, caller_rights
 from remediation.policy_scopes import EVERYTHING, Condition, Scope, scope_of
 from remediation.step import Step
@@ -87,6 +87,7 @@ def fix_needs() -> tuple[Need, ...]:
     return (
         *(Need(name, actions, ALWAYS) for name, actions in parts.items()),
         Need("permission_check", permission_check.ACTIONS, "simulate"),
+        Need("resource_policy", resource_policy.ACTIONS, "simulate"),
         *(Need(step.__name__, step.ACTIONS, _group_of(step)) for step in every_step()),
     )
 

@@ -1,7 +1,7 @@
 """A policy's statements as IAM writes them: as JSON for one partition, or with a template's pseudo parameters."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -13,6 +13,8 @@ Json: TypeAlias = "str | int | bool | list[Json] | dict[str, Json]"
 # Aggregate size of a role's inline policies and size of one managed policy, without whitespace (IAM quotas).
 INLINE_LIMIT: Final = 10_240
 MANAGED_LIMIT: Final = 6_144
+MOST_ATTACHED: Final = 10  # managed policies of a role (IAM quotas, default)
+_PARTITION: Final = "aws-us-gov"  # none has a longer name
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,46 @@ class Place:
         )
 
 
+def entries(statements: Iterable[Statement], place: Place) -> tuple[dict[str, Json], ...]:
+    """The statements as IAM writes them."""
+    return tuple(_entry(found, place) for found in statements)
+
+
 def document(statements: Iterable[Statement], place: Place) -> dict[str, Json]:
     """The policy document."""
-    return {"Version": "2012-10-17", "Statement": [_statement(found, place) for found in statements]}
+    return _document(entries(statements, place))
 
 
-def _statement(statement: Statement, place: Place) -> Json:
+def documents(statements: Iterable[Statement], place: Place, limit: int = MANAGED_LIMIT) -> tuple[dict[str, Json], ...]:
+    """The policy in as few documents as hold it in this order, none longer than `limit`.
+
+    A statement that is too long by itself is taken apart by its resources, then by its actions: what the parts allow
+    together is the same. Their Sids end with a number.
+    """
+    found: list[list[dict[str, Json]]] = [[]]
+    for whole in entries(statements, place):
+        for entry in _fitting(whole, limit):
+            if found[-1] and characters(_document((*found[-1], entry))) > limit:
+                found.append([])
+            found[-1].append(entry)
+    return tuple(_document(some) for some in found)
+
+
+def characters(content: Json) -> int:
+    """How many characters IAM counts at most: those of the document without whitespace, its expressions filled in."""
+    return len(json.dumps(_filled_in(content), separators=(",", ":")))
+
+
+def size(statements: Iterable[Statement], place: Place) -> int:
+    """How many characters the whole policy has, as IAM counts them."""
+    return characters(document(statements, place))
+
+
+def _document(found: Iterable[dict[str, Json]]) -> dict[str, Json]:
+    return {"Version": "2012-10-17", "Statement": list(found)}
+
+
+def _entry(statement: Statement, place: Place) -> dict[str, Json]:
     entry: dict[str, Json] = {
         "Sid": statement.sid,
         "Effect": "Allow",
@@ -60,6 +96,44 @@ def _statement(statement: Statement, place: Place) -> Json:
     if statement.conditions:
         entry["Condition"] = _conditions(statement.conditions)
     return entry
+
+
+def _fitting(entry: dict[str, Json], limit: int) -> Iterator[dict[str, Json]]:
+    parts = [entry]
+    while too_long := [part for part in parts if characters(_document((part,))) > limit and _longest(part)]:
+        at = parts.index(too_long[0])
+        parts[at : at + 1] = _halves(too_long[0])
+    for number, part in enumerate(parts, start=1):
+        yield part if len(parts) == 1 else {**part, "Sid": f"{entry['Sid']}{number}"}
+
+
+def _halves(entry: dict[str, Json]) -> Iterator[dict[str, Json]]:
+    name = _longest(entry)
+    listed = entry[name]
+    assert isinstance(listed, list)
+    middle = len(listed) // 2
+    yield from ({**entry, name: half} for half in (listed[:middle], listed[middle:]))
+
+
+def _longest(entry: dict[str, Json]) -> str:
+    """By what a statement can be taken apart; empty where it cannot be."""
+    for name in ("Resource", "Action"):
+        listed = entry[name]
+        if isinstance(listed, list) and len(listed) > 1:
+            return name
+    return ""
+
+
+def _filled_in(content: Json) -> Json:
+    if isinstance(content, list):
+        return [_filled_in(one) for one in content]
+    if isinstance(content, dict):
+        if content.keys() == {"Fn::Sub"}:
+            return (
+                str(content["Fn::Sub"]).replace("${AWS::Partition}", _PARTITION).replace("${AWS::AccountId}", "0" * 12)
+            )
+        return {key: _filled_in(one) for key, one in content.items()}
+    return content
 
 
 def _resource(arn: str, place: Place) -> Json:
@@ -73,8 +147,3 @@ def _conditions(conditions: Iterable[Condition]) -> Json:
         if isinstance(block, dict):
             block[condition.key] = condition.values[0] if len(condition.values) == 1 else list(condition.values)
     return found
-
-
-def size(statements: Iterable[Statement], place: Place) -> int:
-    """How many characters IAM counts: those of the document without whitespace."""
-    return len(json.dumps(document(statements, place), separators=(",", ":")))

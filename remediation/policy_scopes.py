@@ -105,6 +105,7 @@ _BY_ACTION: Final[Mapping[str, Scope]] = {
     "s3:DeleteBucket": ARTIFACT_BUCKETS,
     "s3:DeleteObject": ARTIFACTS,
     "s3:GetBucketNotification": BUCKETS,
+    "s3:GetBucketPolicy": BUCKETS,
     "s3:GetBucketPolicyStatus": ARTIFACT_BUCKETS,
     "s3:GetBucketPublicAccessBlock": ARTIFACT_BUCKETS,
     "s3:GetEncryptionConfiguration": BUCKETS,

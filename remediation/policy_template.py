@@ -1,17 +1,19 @@
 """CloudFormation templates for the two roles: one makes the role, one makes it in every account."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 import yaml
 
 from remediation.policy import BY_CLOUDFORMATION, Statement, sid_prefix
-from remediation.policy_document import Json, Place, document
+from remediation.policy_document import INLINE_LIMIT, Json, Place, documents, size
 
 IN_TEMPLATE: Final = Place("${AWS::Partition}", "${AWS::AccountId}", in_template=True)
 PRINCIPAL: Final = r"^([0-9]{12}|arn:[a-z-]+:iam::[0-9]{12}:(root|(role|user)/[\w+=,.@/-]+))$"
 EXTERNAL_ID: Final = r"^[\w+=,.@:/-]{0,1224}$"  # STS AssumeRole, ExternalId; empty for none
 ROLE_NAME: Final = r"^[\w+=,.@-]{1,64}$"
+_INLINE: Final = INLINE_LIMIT - 200  # the frames of several documents count too
 _STACK_SET_NOTE: Final = (
     "A service-managed StackSet skips the organization's management account: deploy the stand-alone template there."
 )
@@ -109,6 +111,15 @@ def _role_document(spec: RoleSpec) -> dict[str, Json]:
             ]
         },
     }
+    parts = [
+        (name if number == 1 else f"{name}-{number}", made)
+        for name, statements in ((spec.purpose, direct), ("by-cloudformation", caller))
+        if statements
+        for number, made in enumerate(documents(statements, spec.place), start=1)
+    ]
+    inline: list[Json] = [{"PolicyName": name, "PolicyDocument": made} for name, made in parts]
+    # a role's inline policies are limited together, managed ones each by itself
+    managed = {} if size(spec.statements, spec.place) <= _INLINE else _managed(parts)
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"The role with which taegis-forwarders may {spec.work} Taegis XDR log forwarders in this"
@@ -123,13 +134,10 @@ def _role_document(spec: RoleSpec) -> dict[str, Json]:
                     "RoleName": {"Ref": "RoleName"},
                     "Description": f"taegis-forwarders: {spec.purpose}",
                     "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]},
-                    "Policies": [
-                        {"PolicyName": name, "PolicyDocument": document(statements, spec.place)}
-                        for name, statements in ((spec.purpose, direct), ("by-cloudformation", caller))
-                        if statements
-                    ],
+                    **({} if managed else {"Policies": inline}),
                 },
-            }
+            },
+            **managed,
         },
         "Outputs": {
             "RoleName": {
@@ -137,6 +145,21 @@ def _role_document(spec: RoleSpec) -> dict[str, Json]:
                 "Value": {"Ref": "Role"},
             }
         },
+    }
+
+
+def _managed(parts: Iterable[tuple[str, dict[str, Json]]]) -> dict[str, Json]:
+    """A managed policy for each document, attached to the role."""
+    return {
+        "".join(word.capitalize() for word in f"policy-{name}".split("-")): {
+            "Type": "AWS::IAM::ManagedPolicy",
+            "Properties": {
+                "ManagedPolicyName": {"Fn::Sub": f"${{RoleName}}-{name}"},
+                "PolicyDocument": made,
+                "Roles": [{"Ref": "Role"}],
+            },
+        }
+        for name, made in parts
     }
 
 

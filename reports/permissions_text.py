@@ -64,10 +64,34 @@ _FIX = """
 
 `--fix-role` needs what is below; findings are still looked for with `--role`. With one role for both, attach both
 policies. The whole policy has {size} characters (a managed policy may have {managed}, a role's inline policies
-{inline} together).
+{inline} together): what does not fit one managed policy is printed as a list of several, each of which fits, and the
+role's template attaches as many as it takes.
 
 Whoever may use this role can make IAM roles by way of a stack's template, as with every role that deploys templates
 with roles in them: trust it to few, and for the time of a migration.
+"""
+_ASKED = """
+## What is asked before the first write
+
+IAM is asked whether the fixer may do everything that the plan needs (SimulatePrincipalPolicy), under `--plan` as far as
+it is known who would write. It is asked for the very resources: the steps' own calls, the lock, the log group that a
+proof is read from, and what CloudFormation will do in the fixer's name for the predicted changes; of a stack that has
+a role of its own, that role is asked about, and the fixer need not be allowed to pass it. A forwarder of which
+something would be refused is BLOCKED before anything of it is written; the line says what to add.
+
+| IAM says | what follows |
+| --- | --- |
+| allowed | nothing |
+| denied by a policy, by the permissions boundary, by an organization's policy | BLOCKED |
+| not granted, and the resource has no policy of its own that may | BLOCKED |
+| not granted, but a bucket's or function's own policy may (or cannot be read), or a topic's, secret's or key's | told |
+| it depends on something that only the real call shows (MFA, address, tags) | told |
+| nothing: not allowed to ask, not supported, root | told, with the actions that are needed; root may do all |
+| not granted, and only the resource type's schema names it | told: CloudFormation may be refused |
+
+IAM's simulation does not see session policies and resource control policies, nor which context an organization's
+policies ask for: where one of those lies, the step itself is refused, and says so. A role without
+`iam:SimulatePrincipalPolicy` (`--without=simulate`) is not asked about.
 """
 _CALLER = """
 ## What CloudFormation does in the fixer's name
@@ -105,6 +129,7 @@ def permissions_page() -> str:
         *_statement_table(direct),
         "\nWho needs what:\n\n",
         *_needs_table(fix_needs(), "part of the engine, or step"),
+        _ASKED,
         _CALLER.format(prefix=sid_prefix(BY_CLOUDFORMATION)),
         *_types_table(),
     )

@@ -24,7 +24,7 @@ from remediation.policy import (
     sid_prefix,
 )
 from remediation.policy_caller import DOCUMENTED, TYPES, unknown_types, used_by
-from remediation.policy_document import INLINE_LIMIT, MANAGED_LIMIT, Place, document, size
+from remediation.policy_document import MANAGED_LIMIT, MOST_ATTACHED, Place, documents
 from remediation.policy_template import (
     EXTERNAL_ID,
     IN_TEMPLATE,
@@ -63,7 +63,7 @@ def run_policy_command(argv: Sequence[str]) -> int:
     notes = (
         *_group_notes(given, statements),
         *(_caller_notes(given, used, release) if given.purpose == "fix" else ()),
-        *_size_notes(size(statements, place)),
+        *_size_notes(given, len(documents(statements, place))),
     )
     for note in notes:
         sys.stderr.write(f"NOTE: {note}\n")
@@ -73,7 +73,8 @@ def run_policy_command(argv: Sequence[str]) -> int:
 
 def _text(given: argparse.Namespace, statements: tuple[Statement, ...], place: Place) -> str:
     if given.format == "json":
-        return json.dumps(document(statements, place), indent=2) + "\n"
+        made = documents(statements, place)
+        return json.dumps(made[0] if len(made) == 1 else made, indent=2) + "\n"
     name = given.role_name or ROLES[given.purpose]
     spec = RoleSpec(given.purpose, name, given.principal, given.external_id or "", statements, place)
     return stack_set_template(spec) if given.format == "stackset" else role_template(spec)
@@ -195,8 +196,10 @@ def _caller_notes(
                 yield f"UNKNOWN: what the macro {name} needs is not known here: add it by hand"
 
 
-def _size_notes(characters: int) -> Iterator[str]:
-    if characters > INLINE_LIMIT:
-        yield f"UNUSABLE: {characters} characters are more than a role's inline policies may have ({INLINE_LIMIT})"
-    elif characters > MANAGED_LIMIT:
-        yield f"{characters} characters: too many for a managed policy ({MANAGED_LIMIT}); attach it inline"
+def _size_notes(given: argparse.Namespace, policies: int) -> Iterator[str]:
+    if policies == 1:
+        return
+    how = ": a list, of which each becomes one (jq '.[0]', ...)" if given.format == "json" else ""
+    yield f"{policies} policies, since IAM takes {MANAGED_LIMIT} characters in a managed one{how}"
+    if policies > MOST_ATTACHED:
+        yield f"more than {MOST_ATTACHED} policies can be attached to a role only after its quota was raised"

@@ -92,7 +92,7 @@ def test_every_account_is_entered_once_and_all_by_one_client_of_sts(
 
     def counted(service: str, **more: object) -> object:
         made.append(service)
-        return create(service, **more)
+        return create(service, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(access.sessions._session, "create_client", counted)
     for account in (ACCOUNT, OTHER, ACCOUNT):

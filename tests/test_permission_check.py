@@ -1,5 +1,6 @@
 """IAM's answers about the fixer: what is refused is said with its reason, what cannot be told is no refusal."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,8 +10,9 @@ from botocore.credentials import Credentials  # noqa: TID251  credentials are wh
 
 from fixtures.aws import Aws, Clients
 from fixtures.sandbox.aws_call import Answer, AwsCall
-from remediation.permission_check import Refused, Simulated, Simulation
+from remediation.permission_check import Simulated, Simulation
 from remediation.permission_needs import Right
+from remediation.permission_verdict import Doubt, Refused, Verdict
 from tests.conftest import point_at
 from tests.fake_aws import FakeAws, Script, garbage, refusal, xml
 
@@ -22,7 +24,10 @@ PUT = Right(REGION, "s3:PutObject", "arn:aws:s3:::packages/a.zip")
 GET = Right(REGION, "s3:GetObject", "arn:aws:s3:::packages/a.zip")
 OTHER = Right(REGION, "s3:PutObject", "arn:aws:s3:::packages/b.zip")
 INVOKE = Right(REGION, "lambda:InvokeFunction", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f")
-ATTACH = "attach the policy of taegis-forwarders policy fix, then run again"
+BUCKET_POLICY, FUNCTION_POLICY = "s3:GetBucketPolicy", "lambda:GetPolicy"
+NO_POLICY = refusal("NoSuchBucketPolicy", "", 404)
+TAKE_AWAY = "take that denial away, then run again"
+WIDEN = "widen its permissions boundary, then run again"
 
 
 def identity(arn: str = SESSION) -> Answer:
@@ -31,7 +36,7 @@ def identity(arn: str = SESSION) -> Answer:
     return xml(f"<GetCallerIdentityResponse>{body}</GetCallerIdentityResponse>")
 
 
-def role(arn: str = ROLE) -> Answer:
+def a_role(arn: str = ROLE) -> Answer:
     told = f"<Role><RoleName>Fixer</RoleName><Arn>{arn}</Arn></Role>"
     return xml(f"<GetRoleResponse><GetRoleResult>{told}</GetRoleResult></GetRoleResponse>")
 
@@ -85,15 +90,25 @@ class World:
     fake: FakeAws
     clients: Clients
 
-    def ask(self, *rights: Right, simulate: "Script | Sequence[Script]", who: "Script | None" = None) -> Simulated:
+    def ask(
+        self,
+        *rights: Right,
+        simulate: "Script | Sequence[Script]",
+        who: "Script | None" = None,
+        bucket: Script = NO_POLICY,
+        role: str = "",
+        on_aws: bool = True,
+    ) -> Simulated:
         self.fake.forget()
+        self.fake.say(BUCKET_POLICY, bucket)
+        self.fake.say(FUNCTION_POLICY, refusal("ResourceNotFoundException", "", 404))
         self.fake.say(IDENTITY, who or identity())
-        self.fake.say(GET_ROLE, role())
+        self.fake.say(GET_ROLE, a_role())
         self.fake.say(SIMULATE, *(simulate if isinstance(simulate, list | tuple) else [simulate]))
         aws = Aws(self.clients, Credentials("key", "secret"), ACCOUNT)
         with pytest.MonkeyPatch.context() as patch:  # a client is made when it is first needed
             point_at(patch, {"AWS_ENDPOINT_URL": self.fake.endpoint, "AWS_CONFIG_FILE": "/dev/null"})
-            return Simulation(aws, "us-east-1", threading.Event()).of(rights)
+            return Simulation(aws, "us-east-1", threading.Event(), role, on_aws).of(rights)
 
     @property
     def simulations(self) -> list[AwsCall]:
@@ -117,40 +132,197 @@ DETAILS = ("<EvalDecisionDetails><entry><key>Resource Policy</key><value>implici
 
 
 @pytest.mark.parametrize(
-    ("decision", "more", "refused"),
+    ("decision", "more", "verdict"),
     [
         ("allowed", "", None),
         ("allowed", ALSO_ALLOWED, None),
         ("allowed", missing("aws:MultiFactorAuthPresent"), None),
-        ("implicitDeny", "", Refused("", ATTACH)),
-        ("implicitDeny", missing("kms:ViaService", "iam:PassedToService", "aws:CalledVia"), Refused("", ATTACH)),
-        ("implicitDeny", DETAILS, Refused("Resource Policy", ATTACH)),
-        ("explicitDeny", "", Refused("a policy denies it", "take that denial away, then run again")),
-        ("implicitDeny", SCP, Refused("an organization's policy",
-                                      "let the organization's policies allow it, then run again")),
-        ("allowed", SCP, Refused("an organization's policy",
-                                 "let the organization's policies allow it, then run again")),
-        ("implicitDeny", BOUNDARY, Refused("its permissions boundary",
-                                           "widen its permissions boundary, then run again")),
+        ("implicitDeny", "", Refused()),
+        ("implicitDeny", missing("kms:ViaService", "iam:PassedToService", "aws:CalledVia"), Refused()),
+        ("implicitDeny", DETAILS, Refused("not allowed by Resource Policy")),
+        ("explicitDeny", "", Refused("a policy denies it", TAKE_AWAY)),
+        ("implicitDeny", BOUNDARY, Refused("its permissions boundary does not allow it", WIDEN)),
+        ("allowed", BOUNDARY, Refused("its permissions boundary does not allow it", WIDEN)),
+    ],
+)
+def test_a_decision_of_one_resource(world: World, decision: str, more: str, verdict: Verdict) -> None:
+    found = world.ask(PUT, simulate=results(result(PUT, decision, more)))
+    assert (found.name, found.told, found.problem) == ("role Fixer", {PUT: verdict}, "")
+
+
+@pytest.mark.parametrize("decision", ["allowed", "implicitDeny", "explicitDeny"])
+def test_an_organizations_refusal_says_so_and_how_to_go_on_where_the_simulation_is_wrong(
+    world: World, decision: str
+) -> None:
+    """The context keys that an organization's policies ask for are not told: its refusal may be of a condition."""
+    verdict = world.ask(PUT, simulate=results(result(PUT, decision, SCP))).told[PUT]
+    assert isinstance(verdict, Refused)
+    assert verdict.by == "an organization's policy denies it"
+    assert "--without=simulate" in verdict.to_do
+
+
+def test_an_organizations_refusal_of_one_resource_is_not_taken_for_all(world: World) -> None:
+    """What IAM says of the organization it says over all resources of a request."""
+
+    def answer(call: AwsCall) -> Answer:
+        arns = listed(call, "ResourceArns")
+        if len(arns) == 1:
+            return results(result(PUT, "explicitDeny" if arns[0] == OTHER.resource else "allowed",
+                                  SCP if arns[0] == OTHER.resource else ""))  # fmt: skip
+        held = [(arn, "explicitDeny" if arn == OTHER.resource else "allowed", "") for arn in arns]
+        return results(apart("s3:PutObject", held) + SCP)
+
+    found = world.ask(PUT, OTHER, simulate=answer)
+    assert found.told[PUT] is None
+    assert isinstance(found.told[OTHER], Refused)
+
+
+GRANT = {"Effect": "Allow", "Action": "s3:Put*", "Principal": {"AWS": ROLE}, "Resource": "*"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "granted"),
+    [
+        (GRANT, True),
+        ({**GRANT, "Principal": "*"}, True),
+        ({**GRANT, "Principal": {"AWS": ["arn:aws:iam::999999999999:role/Other", SESSION]}}, True),
+        ({**GRANT, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}, True),
+        ({**GRANT, "Principal": {"AWS": "*"}, "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}}, True),
+        ({"Effect": "Allow", "NotAction": "s3:Get*", "NotPrincipal": {"AWS": "x"}, "Resource": "*"}, True),
+        ({**GRANT, "Principal": {"Service": "cloudtrail.amazonaws.com"}}, False),
+        ({**GRANT, "Principal": {"AWS": "arn:aws:iam::127311923021:root"}}, False),
+        ({**GRANT, "Action": ["s3:GetObject", "s3:List*"]}, False),
+        ({**GRANT, "Effect": "Deny"}, False),
+        ({**GRANT, "NotAction": "s3:*"}, False),
+    ],
+)
+def test_what_a_buckets_own_policy_may_grant_is_not_called_missing(
+    world: World, statement: dict[str, object], *, granted: bool
+) -> None:
+    policy = Answer(200, ()).with_text(json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    found = world.ask(PUT, OTHER, simulate=decided(lambda *_: "implicitDeny"), bucket=policy)
+    expected = Doubt("the bucket's own policy may allow it") if granted else Refused()
+    assert found.told == {PUT: expected, OTHER: expected}
+    assert world.fake.counted()[BUCKET_POLICY] == 1  # of one bucket
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (refusal("AccessDenied", "", 403), "the bucket's own policy may allow it, and could not be read (denied)"),
+        (Answer(200, ()).with_text("{"), "the bucket's own policy may allow it, and could not be understood"),
+        (Answer(200, ()).with_text("[]"), "the bucket's own policy may allow it, and could not be understood"),
+    ],
+)
+def test_a_buckets_policy_that_cannot_be_read_leaves_it_open(world: World, answer: Script, why: str) -> None:
+    found = world.ask(PUT, simulate=results(result(PUT, "implicitDeny")), bucket=answer)
+    assert (found.told, found.problem) == ({PUT: Doubt(why)}, "")
+
+
+@pytest.mark.parametrize(
+    ("right", "verdict"),
+    [
+        (INVOKE, Refused()),  # its function has no policy
+        (Right(REGION, "sns:Subscribe", f"arn:aws:sns:{REGION}:{ACCOUNT}:t"),
+         Doubt("the topic's own policy may allow it, and is not read")),
+        (Right(REGION, "secretsmanager:UpdateSecret", f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:s"),
+         Doubt("the secret's own policy may allow it, and is not read")),
+        (Right(REGION, "cloudformation:CreateChangeSet", f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/s/*"),
+         Refused()),
+        (Right(REGION, "iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/r"), Refused()),
     ],
 )  # fmt: skip
-def test_a_decision_of_one_resource(world: World, decision: str, more: str, refused: Refused | None) -> None:
-    found = world.ask(PUT, simulate=results(result(PUT, decision, more)))
-    assert (found.name, found.told, found.problem) == ("role Fixer", {PUT: refused}, "")
+def test_only_what_has_a_policy_of_its_own_can_be_granted_by_it(world: World, right: Right, verdict: Verdict) -> None:
+    assert world.ask(right, simulate=results(result(right, "implicitDeny"))).told == {right: verdict}
+
+
+def test_a_denial_stands_whatever_the_buckets_policy_says(world: World) -> None:
+    found = world.ask(PUT, simulate=results(result(PUT, "explicitDeny")), bucket=refusal("AccessDenied", "", 403))
+    assert found.told == {PUT: Refused("a policy denies it", TAKE_AWAY)}
+    assert BUCKET_POLICY not in world.fake.counted()
+
+
+def test_actions_that_iam_does_not_take_together_are_asked_for_in_its_groups(world: World) -> None:
+    """It says which in its error and nowhere else."""
+    lone = {"s3:PutObject"}
+
+    def answer(call: AwsCall) -> Answer:
+        actions = listed(call, "ActionNames")
+        if len(actions) > 1 and lone & set(actions):
+            others = ",".join(one for one in actions if one not in lone)
+            message = (
+                f"Invalid Input Actions: [{others}] and [s3:PutObject] require different authorization information."
+            )
+            return refusal("InvalidInput", message)(call)
+        return results(*(result(Right("", one, PUT.resource), "allowed") for one in actions))
+
+    tag = Right(REGION, "s3:PutObjectTagging", PUT.resource)
+    found = world.ask(PUT, GET, tag, simulate=answer)
+    assert (found.told, found.problem) == ({PUT: None, GET: None, tag: None}, "")
+    assert [listed(call, "ActionNames") for call in world.simulations] == [
+        ["s3:GetObject", "s3:PutObject", "s3:PutObjectTagging"], ["s3:GetObject", "s3:PutObjectTagging"],
+        ["s3:PutObject"],
+    ]  # fmt: skip
+
+
+def test_another_invalid_input_is_told_as_what_it_is(world: World) -> None:
+    found = world.ask(PUT, GET, simulate=refusal("InvalidInput", "Invalid Entity Arn"))
+    assert (found.told, len(world.simulations)) == ({}, 1)
+    assert "Invalid Entity Arn" in found.problem
+
+
+def test_what_cloudformation_calls_is_asked_for_as_called_by_it(world: World) -> None:
+    via = Right(REGION, "iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/r", "cloudformation.amazonaws.com")
+    world.ask(via, PUT, simulate=decided(lambda *_: "allowed"))
+    told = {}
+    for call in world.simulations:
+        keys = [text for key, text in call.form.items() if key.endswith("ContextKeyName")]
+        held = [text for key, text in call.form.items() if ".ContextKeyValues." in key]
+        told[listed(call, "ActionNames")[0]] = dict(zip(keys, held, strict=True))
+    assert told["iam:PassRole"] == {
+        "aws:RequestedRegion": REGION, "aws:SecureTransport": "true", "aws:PrincipalArn": ROLE,
+        "aws:PrincipalAccount": ACCOUNT, "aws:CalledVia": "cloudformation.amazonaws.com", "aws:ViaAWSService": "true",
+        "iam:PassedToService": "lambda.amazonaws.com",
+    }  # fmt: skip
+    assert not {"aws:CalledVia", "iam:PassedToService"} & told["s3:PutObject"].keys()
+
+
+@pytest.mark.parametrize(
+    ("decision", "verdict"),
+    [
+        ("allowed", None),
+        ("explicitDeny", Refused("a policy denies it", TAKE_AWAY)),
+        ("implicitDeny", Doubt("this endpoint's simulation does not know on whose behalf a service calls")),
+    ],
+)
+def test_an_engine_that_knows_no_context_refuses_to_cloudformation_only_what_is_denied(
+    world: World, decision: str, verdict: Verdict
+) -> None:
+    via = Right(REGION, "iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/r", "cloudformation.amazonaws.com")
+    assert world.ask(via, simulate=results(result(via, decision)), on_aws=False).told == {via: verdict}
+
+
+def test_a_stacks_own_role_is_simulated_in_its_own_name(world: World) -> None:
+    own = f"arn:aws:iam::{ACCOUNT}:role/cfn/Deploys"
+    right = Right(REGION, "lambda:UpdateFunctionCode", INVOKE.resource, "", own)
+    found = world.ask(right, simulate=results(result(right, "implicitDeny")), role=own)
+    assert (found.name, found.told) == ("the stack's own role Deploys", {right: Refused()})
+    assert [call.form["PolicySourceArn"] for call in world.simulations] == [own]
+    assert IDENTITY not in world.fake.counted()
 
 
 def test_decisions_of_several_resources_are_kept_apart(world: World) -> None:
     decisions = [(PUT.resource, "allowed", ""), (OTHER.resource, "implicitDeny", BOUNDARY)]
     found = world.ask(PUT, OTHER, simulate=results(apart("s3:putobject", decisions)))
     assert found.told[PUT] is None
-    assert found.told[OTHER] == Refused("its permissions boundary", "widen its permissions boundary, then run again")
+    assert found.told[OTHER] == Refused("its permissions boundary does not allow it", WIDEN)
     assert not found.problem
 
 
 @pytest.mark.parametrize("key", ["aws:MultiFactorAuthPresent", "aws:SourceIp", "s3:x-amz-server-side-encryption"])
 def test_a_refusal_that_hangs_on_what_only_the_call_shows_cannot_be_told(world: World, key: str) -> None:
     found = world.ask(PUT, simulate=results(result(PUT, "explicitDeny", missing(key))))
-    assert (found.told, found.problem) == ({}, f"s3:PutObject depends on {key}")
+    assert (found.told, found.problem) == ({PUT: Doubt(f"it depends on {key}")}, "")
 
 
 @pytest.mark.parametrize(
@@ -174,7 +346,7 @@ def test_what_iam_does_not_say_is_no_refusal(world: World, answer: Script, probl
 
 def test_what_was_told_before_a_failure_counts(world: World) -> None:
     found = world.ask(INVOKE, PUT, simulate=[results(result(INVOKE, "implicitDeny")), refusal("AccessDenied", "", 403)])
-    assert found.told == {INVOKE: Refused("", ATTACH)}
+    assert found.told == {INVOKE: Refused()}
     assert "denied" in found.problem
 
 
@@ -206,7 +378,7 @@ def test_a_federated_user_cannot_be_simulated(world: World) -> None:
 def test_every_page_is_read(world: World) -> None:
     pages = [results(result(GET, "allowed"), marker="more"), results(result(PUT, "implicitDeny"))]
     found = world.ask(GET, PUT, simulate=pages)
-    assert found.told == {GET: None, PUT: Refused("", ATTACH)}
+    assert found.told == {GET: None, PUT: Refused()}
     assert [call.form.get("Marker") for call in world.simulations] == [None, "more"]
 
 
@@ -226,4 +398,4 @@ def test_an_engine_that_hears_the_first_resource_only_is_asked_for_each(world: W
         return results(result(Right("", "s3:PutObject", arn), "implicitDeny" if arn == OTHER.resource else "allowed"))
 
     found = world.ask(PUT, OTHER, simulate=first_only)
-    assert (found.told, found.problem) == ({PUT: None, OTHER: Refused("", ATTACH)}, "")
+    assert (found.told, found.problem) == ({PUT: None, OTHER: Refused()}, "")

@@ -1,4 +1,4 @@
-"""With IAM enforced: a role that may not change one stack leaves that forwarder alone, and mends the others."""
+"""With IAM enforced: of two forwarders, that whose stack may not be changed is left alone; the other is mended."""
 
 import json
 from collections.abc import Iterator
@@ -14,12 +14,13 @@ from tests.suite_runs import Ran, Suite, at
 ACCOUNT, REGION = "111122223333", "us-east-1"
 LEFT, MENDED = "flow-core", "alb-silent"
 PLACE = f"{ACCOUNT}/{REGION}"
-STACK = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{LEFT}/"
+STACK = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{LEFT}"
 POLICY = {
     "Version": "2012-10-17",
     "Statement": [
         {"Effect": "Allow", "Action": "*", "Resource": "*"},
-        {"Effect": "Deny", "Action": "cloudformation:CreateChangeSet", "Resource": f"{STACK}*"},
+        {"Effect": "Deny", "Action": "cloudformation:CreateChangeSet", "Resource": f"{STACK}/*"},
+        {"Effect": "Deny", "Action": "lambda:UpdateFunctionCode", "Resource": f"arn:aws:lambda:*:*:function:{LEFT}-*"},
     ],
 }
 
@@ -50,6 +51,7 @@ def test_the_plan_says_what_would_be_refused_and_holds_the_step_all_the_same(wor
     world.planned.assert_no_crash()
     said = " ".join(world.planned.said.split())
     assert f"--fix would be refused: role {world.role} may not cloudformation:CreateChangeSet on {STACK}" in said
+    assert "role TaegisForwarderFix may not lambda:UpdateFunctionCode on arn:aws:lambda" in said
     assert f"forwarder-stack {PLACE}/{LEFT}" in json.dumps(world.planned.plan)
 
 
@@ -59,6 +61,7 @@ def test_the_forwarder_is_blocked_before_anything_of_it_is_written(world: World)
     assert {subject for _, subject in blocked} == {f"{PLACE}/{LEFT}"}
     row = blocked["runtime-custom", f"{PLACE}/{LEFT}"]
     assert f"role {world.role} may not cloudformation:CreateChangeSet on {STACK}" in row["reason"]
+    assert "(CloudFormation would, in its name): a policy denies it" in row["reason"]
     assert "take that denial away" in row["remedy"]
     assert [entry for entry in world.fixed.journal if entry["kind"] == "intent" and LEFT in json.dumps(entry)] == []
 

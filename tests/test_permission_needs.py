@@ -9,7 +9,7 @@ from tests.estates import HERE, a_forwarder, a_seen, a_stack, an_artifact_bucket
 from tests.planning import plan_of, target_plan
 from tests.test_planner import CONSENTS, EVERYTHING, an_old_estate
 
-WHERE = Where(HERE, "aws", {})
+WHERE = Where(HERE)
 PLAN = target_plan(an_old_estate(), EVERYTHING, allow=CONSENTS, test_event=True)
 STEPS = {type(step).__name__ + "-" + step.subject.partition("-")[0]: step for step in PLAN.steps}
 FUNCTION = f"arn:aws:lambda:{HERE.region}:{HERE.account}:function:"
@@ -41,7 +41,7 @@ def test_an_update_needs_its_change_set_on_the_stack_and_a_look_at_the_function(
 
 
 def test_a_stack_that_is_there_is_asked_for_by_its_id() -> None:
-    where = Where(HERE, "aws", {"one": a_stack("one").id})
+    where = Where(HERE, stacks={"one": a_stack("one")})
     assert ("cloudformation:ExecuteChangeSet", a_stack("one").id) in pairs(STEPS["UpdateForwarderStack-one"], where)
 
 
@@ -65,7 +65,7 @@ def test_a_merge_needs_the_document_of_the_bucket_and_the_policy_of_the_function
 
 def test_the_lock_needs_its_object_and_nothing_else_in_the_bucket() -> None:
     lock = "arn:aws-cn:s3:::packages/taegis-forwarders.lock"
-    assert lock_rights("packages", Where(HERE, "aws-cn", {})) == {
+    assert lock_rights("packages", Where(HERE, "aws-cn")) == {
         *(Right(HERE.region, f"s3:{name}Object", lock) for name in ("Put", "Get", "Delete")),
         Right(HERE.region, "s3:ListBucket", "arn:aws-cn:s3:::packages"),
     }
@@ -74,4 +74,4 @@ def test_the_lock_needs_its_object_and_nothing_else_in_the_bucket() -> None:
 def test_arns_are_of_the_partition_of_the_target() -> None:
     for step in PLAN.steps:
         assert all(resource.startswith(("arn:aws-us-gov:", "arn:aws:lambda:"))
-                   for _, resource in pairs(step, Where(HERE, "aws-us-gov", {})))  # fmt: skip
+                   for _, resource in pairs(step, Where(HERE, "aws-us-gov")))  # fmt: skip

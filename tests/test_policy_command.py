@@ -6,7 +6,8 @@ import itertools
 import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,8 @@ from fixtures.sandbox.synthetic_release import write_release
 from fixtures.template import Template, parse_template
 from remediation.policy import BY_CLOUDFORMATION, OPTIONAL, audit_policy, fix_policy, sid_prefix
 from remediation.policy_caller import DOCUMENTED, TYPES, used_by
-from remediation.policy_document import INLINE_LIMIT, MANAGED_LIMIT, Place, size
+from remediation.policy_document import INLINE_LIMIT, MANAGED_LIMIT, Place, characters, document, documents, size
+from remediation.policy_template import IN_TEMPLATE, RoleSpec, role_template
 from reports.command import main
 from reports.permissions_text import permissions_page
 
@@ -95,17 +97,72 @@ class TestJson:
         assert json.loads(found.out)["Version"] == "2012-10-17"
         assert all(note.startswith("NOTE: ") for note in found.notes)
 
-    def test_everything_fits_a_managed_policy(self) -> None:
+    def test_everything_fits_a_roles_inline_policies(self) -> None:
         place = Place("aws-us-gov", "123456789012")
         for made in (audit_policy(OPTIONAL), fix_policy(OPTIONAL)):
-            assert size(made, place) < MANAGED_LIMIT < INLINE_LIMIT
+            assert size(made, place) < INLINE_LIMIT
 
-    def test_one_that_fits_nowhere_says_so(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_what_does_not_fit_one_managed_policy_becomes_several_that_do(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         buckets = ",".join(f"a-rather-long-name-of-a-bucket-{number}" for number in range(60))
-        (said,) = [
-            note for note in Printed(capsys, ["fix", f"--artifact-bucket={buckets}"]).notes if "UNUSABLE" in note
-        ]
-        assert f"more than a role's inline policies may have ({INLINE_LIMIT})" in said
+        words = ["fix", "--partition=aws-us-gov", "--with=test-event", f"--artifact-bucket={buckets}"]
+        found = Printed(capsys, words)
+        policies = json.loads(found.out)
+        assert len(policies) > 1
+        assert all(len(json.dumps(one, separators=(",", ":"))) <= MANAGED_LIMIT for one in policies)
+        sids = [entry["Sid"] for one in policies for entry in one["Statement"]]
+        assert len(set(sids)) == len(sids)
+        granted = {(action, resource) for one in policies for entry in one["Statement"]
+                   for action in entry["Action"] for resource in entry["Resource"]}  # fmt: skip
+        assert {("s3:PutObject", f"arn:aws-us-gov:s3:::a-rather-long-name-of-a-bucket-{number}/*")
+                for number in range(60)} <= granted  # fmt: skip
+        assert any(note.startswith(f"NOTE: {len(policies)} policies, since IAM takes") for note in found.notes)
+
+
+class TestSplitting:
+    PLACE = Place("aws-us-gov", "123456789012")
+
+    @pytest.mark.parametrize("beyond", [0, 1])
+    def test_a_policy_is_split_at_the_limit_and_not_before(self, beyond: int) -> None:
+        made = fix_policy(OPTIONAL)
+        assert len(documents(made, self.PLACE, size(made, self.PLACE) - beyond)) == 1 + beyond
+
+    @pytest.mark.parametrize("limit", [350, 400, 1000, 3000, MANAGED_LIMIT])
+    def test_the_parts_allow_exactly_what_the_whole_allows(self, limit: int) -> None:
+        made = fix_policy(OPTIONAL)
+        parts = documents(made, self.PLACE, limit)
+        assert all(characters(part) <= limit for part in parts)
+        assert grants(parts) == grants([document(made, self.PLACE)])
+
+    def test_expressions_of_a_template_count_as_what_they_come_to(self) -> None:
+        made = fix_policy(OPTIONAL)
+        assert size(made, IN_TEMPLATE) == size(made, Place("aws-us-gov", "0" * 12))
+
+    def test_a_role_that_is_too_much_for_inline_policies_gets_managed_ones(self, tmp_path: Path) -> None:
+        buckets = tuple(f"a-rather-long-name-of-a-bucket-{number}" for number in range(60))
+        place = replace(IN_TEMPLATE, artifacts=buckets)
+        text = role_template(RoleSpec("fix", "Fix", None, "", fix_policy(OPTIONAL), place))
+        resources = yaml.safe_load(text)["Resources"]
+        assert "Policies" not in resources["Role"]["Properties"]
+        managed = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::IAM::ManagedPolicy"]
+        assert all(characters(one["PolicyDocument"]) <= MANAGED_LIMIT for one in managed)
+        assert all(one["Roles"] == [{"Ref": "Role"}] for one in managed)
+        assert len({one["ManagedPolicyName"]["Fn::Sub"] for one in managed}) == len(managed) > 2
+        (verdict,) = lint([template(text)], cache_dir=tmp_path)
+        assert isinstance(verdict, Linted)
+        assert [str(one) for one in verdict.findings] == []
+
+
+def grants(policies: Iterable[Mapping[str, object]]) -> set[tuple[str, str, str]]:
+    """Every action on every resource, with its condition."""
+    return {
+        (action, resource, json.dumps(entry.get("Condition")))
+        for policy in policies
+        for entry in policy["Statement"]  # type: ignore[attr-defined]
+        for action in entry["Action"]
+        for resource in entry["Resource"]
+    }
 
 
 class TestInTheCallersName:
@@ -232,7 +289,7 @@ class TestTemplates:
         assert made.parameters["TrustedPrincipal"].default is None
         assert made.parameters["TrustedPrincipal"].problem("*") is not None
         (role,) = made.of_type("AWS::IAM::Role")
-        (trust,) = role.properties["AssumeRolePolicyDocument"]["Statement"]  # type: ignore[index, call-overload]
+        (trust,) = role.properties["AssumeRolePolicyDocument"]["Statement"]  # type: ignore[index, call-overload, misc]
         assert trust["Principal"] == {"AWS": {"Ref": "TrustedPrincipal"}}  # type: ignore[index, call-overload]
 
 

@@ -30,7 +30,7 @@ from remediation.policy_scopes import EVERYTHING, scope_of
 from remediation.step import Step
 
 ROOT = Path(__file__).parents[1] / "remediation"
-PARTS = ("consent", "lock", "permission_check", "proof", "settle")
+PARTS = ("consent", "lock", "permission_check", "proof", "resource_policy", "settle")
 MODULES = (*(f"remediation.{name}" for name in PARTS),
            *(f"remediation.steps.{path.stem}" for path in sorted((ROOT / "steps").glob("[a-z]*.py"))))  # fmt: skip
 # A missing object answers 403 to whoever may not list the bucket (S3 API reference, GetObject).

@@ -36,6 +36,7 @@ NOT_CALLED: Mapping[str, str] = {
     "cloudformation:DescribeStackEvents": "only where an update fails",
     "iam:ListAccountAliases": "only where a person is asked, on a terminal",
     "kms:Decrypt": "a right beside S3's",
+    "s3:GetBucketPolicy": "only where IAM would refuse something of a bucket",
 }
 # Rights of S3 beside those to the calls: HeadObject of a missing object asks for them.
 BESIDE = {"s3:ListBucket"}

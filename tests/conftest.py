@@ -1,9 +1,7 @@
 """What several test files start from: no way to the real AWS, moto in this process, and one running sandbox."""
 
 import os
-import time
 from collections.abc import Iterator
-from types import SimpleNamespace
 
 import pytest
 from botocore.credentials import Credentials  # noqa: TID251  credentials are what AWS access is opened with
@@ -63,8 +61,8 @@ def _fake_server() -> Iterator[FakeAws]:
 
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """botocore repeats a failed call at once instead of waiting."""
-    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None, time=time.time))
+    """A failed call is repeated at once, without a pause."""
+    monkeypatch.setattr("fixtures.governor.Governor.pause", lambda *_: None)
 
 
 @pytest.fixture

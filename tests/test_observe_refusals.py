@@ -69,15 +69,16 @@ class TestOneRefusal:
         self, operation: str, looker: Looker, whole: Facts
     ) -> None:
         failing = refusal("InternalError", status=500)
-        with_retry = Counter[str]()
+        sent = Counter[tuple[str, ...]]()
 
         def once(call: AwsCall) -> Answer | None:
-            with_retry[call.headers["amz-sdk-invocation-id"]] += 1
-            return failing(call) if with_retry[call.headers["amz-sdk-invocation-id"]] == 1 else None
+            asked = (call.region, call.path, *sorted(call.form.values()))
+            sent[asked] += 1
+            return failing(call) if sent[asked] == 1 else None
 
         looker.proxy.say(operation, once)
         assert facts(looker.look()) == whole
-        assert set(with_retry.values()) == {2}
+        assert min(sent.values()) >= 2  # two forwarders may have one package
 
     def test_stacks_that_may_not_be_listed_in_one_target_hide_only_that_target(
         self, looker: Looker, sandbox_estate: Estate

@@ -99,7 +99,7 @@ def test_an_empty_value_is_a_value_and_false_is_one_too() -> None:
 REFUSALS = {
     "not-toml": ("release = ", "not TOML:"),
     "not-text": ("\udcff", "not TOML:"),
-    "unknown-key": ('relaese = "x"', "unknown key relaese; did you mean release?"),
+    "unknown-key": ('relaese = "x"', "unknown key relaese; did you mean release or rates?"),
     "unknown-key-of-a-tenant": (
         '[tenants.acme]\naccounts = []\ntaegisregion = "x"',
         "unknown key tenants.acme.taegisregion; did you mean taegis_region?",
@@ -125,6 +125,9 @@ REFUSALS = {
     "tenant-without-accounts": ('[tenants.acme]\ntaegis_region = "x"', "tenants.acme.accounts: Field required"),
     "tenants-as-a-list": ("tenants = []", "tenants: "),
     "forwarder-without-a-name": ('[[forwarders]]\nintegration_type = "x"', "forwarders.0.name: Field required"),
+    "rate-of-an-unknown-service": ("[rates]\nlamda = 5", "'lamda' is no service or IAM action that is asked: did you"),
+    "rate-of-nothing": ("[rates]\nlambda = 0", "'lambda' is 0: calls a second are from 0.1 to 10000"),
+    "rate-as-text": ('[rates]\nlambda = "fast"', "rates.lambda: "),
     "stack-name-with-a-space": ('shared_stack_name = "my stack"', "'my stack' is not a stack name"),
     "bucket-with-an-unknown-field": (
         'artifact_bucket = "x-{acount}"',

@@ -18,7 +18,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
-from types import SimpleNamespace
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -29,6 +28,7 @@ from botocore.awsrequest import AWSResponse  # noqa: E402, TID251  same
 from botocore.exceptions import ReadTimeoutError  # noqa: E402, TID251  same
 from urllib3 import HTTPResponse  # noqa: E402  the path is set first
 
+from fixtures.governor import Governor  # noqa: E402  the path is set first
 from fixtures.sandbox.aws_call import Answer, json_error, query_error, s3_error  # noqa: E402  the path is set first
 from fixtures.sandbox.seed_foundation import LEGACY_KEY, legacy_bucket  # noqa: E402  the path is set first
 from fixtures.sandbox.synthetic_release import PACKAGE, artifact_bucket  # noqa: E402  the path is set first
@@ -92,8 +92,8 @@ class Chaos:
         Writer.write = noting_write
         botocore.endpoint.Endpoint._do_get_response = noting_answer
         botocore.httpsession.URLLib3Session.send = faulty_send
-        # botocore's pauses before it repeats a call prove nothing here
-        botocore.endpoint.time = SimpleNamespace(sleep=lambda _: time.sleep(0.01), time=time.time)
+        # pauses before a call is repeated prove nothing here
+        Governor.pause = lambda _governor, seconds: time.sleep(min(seconds, 0.01))
 
     def _reached(self, step: str, call: Call) -> bool:
         """Whether this write is the chosen one; a fault that lasts also takes those of its kind that come later."""

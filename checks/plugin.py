@@ -11,7 +11,7 @@ from checks.outcome import CannotTell, Finding, NoEvidence, Status, unknown
 from checks.registry import FACTS, Check, check_of, load_catalogue
 from checks.result import Result
 from checks.state import NOT_APPLICABLE, REFUSAL
-from checks.subjects import argument_of, has_no_release, has_no_subject, subject_of, subjects
+from checks.subjects import argument_of, has_no_release, has_no_subject, is_told_by_all, subject_of, subjects
 from fixtures.desired import Desired
 from fixtures.distribution import is_worker
 from fixtures.errors import near
@@ -21,6 +21,7 @@ from fixtures.state import DESIRES, ESTATE, OPTIONS
 
 _NO_RELEASE = "no --release given"
 _NOBODY = "nothing here to ask it of"
+_ONLY_A_SHARE = "this is a share: the merged report tells it"
 _NOTHING_TO_LOOK_AT = (
     "checks: nothing to look at; add --regions=us-east-1 (or --replay=FILE), or try --sandbox --regions=us-east-1"
 )
@@ -193,6 +194,8 @@ def _grouped(config: pytest.Config, idle: Iterable[pytest.Item]) -> dict[str, tu
         reason = f"{_NOBODY} (it takes {meta.asked_with})" if meta.asked_with else _NOBODY
         if needs and without_release:
             reason = _NO_RELEASE
+        if is_told_by_all(config, item):
+            reason = _ONLY_A_SHARE
         reasons[reason] = (*reasons.get(reason, ()), meta.id)
     return reasons
 

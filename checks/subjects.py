@@ -60,7 +60,12 @@ def has_no_subject(config: pytest.Config, item: pytest.Item) -> bool:
     if argument_of(tuple(getattr(item, "fixturenames", ()))) is not None:
         return subject_of(item) is ESTATE_WIDE
     meta = check_of(item)
-    return meta is not None and meta.needs_release and has_no_release(config)
+    return meta is not None and (is_told_by_all(config, item) or (meta.needs_release and has_no_release(config)))
+
+
+def is_told_by_all(config: pytest.Config, item: pytest.Item) -> bool:
+    """Whether a check is asked of the whole estate, of which this run is a share."""
+    return config.stash[OPTIONS].shard is not None and argument_of(tuple(getattr(item, "fixturenames", ()))) is None
 
 
 def has_no_release(config: pytest.Config) -> bool:

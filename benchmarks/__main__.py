@@ -1,90 +1,144 @@
-"""`make bench`: what an audit costs, as ratios against a plain script, in one command and under a minute.
+"""`make bench`: what an audit costs beside what one would use instead, measured in one session on one machine.
 
-Nothing is asserted about time. All figures of one table come from one run on one machine, so only their ratios mean
-anything. Latency is added by a relay on this machine (benchmarks/slow_relay.py); the engines answer in one or two
-milliseconds themselves, and share the machine's cores with what is measured. Each run is a process of its own, with
-start-up and reports; the first one of an estate also pays for cfn-lint, whose verdict is kept afterwards.
+    make bench                              some minutes: every contender, small and large estate
+    make bench ARGS="--full"                also hundreds of accounts, and the size of an installation
+    make bench ARGS="--only three,all"      some cases, by name (--list)
+    make bench ARGS="--repeat 3"            the median of three; for figures that are published
+    make bench ARGS="--write docs/benchmarks.md"    puts the tables between the page's two markers
+
+Nothing is asserted about time. Figures of one session compare with each other, seconds of two sessions do not.
 """
 
+import argparse
 import os
 import platform
+import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.measure import THREE_FACTS, Measured, script, suite
-from benchmarks.places import Place, moto_place, sandbox_place
+from benchmarks import installation
+from benchmarks.cases import CASES, Case
+from benchmarks.contenders import Answers, Contender
+from benchmarks.custodian import NotInstalled, custodian_version
+from benchmarks.process import ContenderFailed, Cost, run
+from benchmarks.running import Asked, Running, running
+from benchmarks.table import Row, case_text
 
-Opens = Callable[[Path], AbstractContextManager[Place]]
-_DISTANCES = (0.0, 0.04)
+BEGIN, END = "<!-- measured by make bench: begin -->", "<!-- measured by make bench: end -->"
 
 
-def main() -> None:
+def main() -> int:
+    given = _arguments()
+    if given.list:
+        print("\n".join(f"{case.name:<14}{case.estate!s:<14}{case.what}" for case in CASES))
+        return 0
     began = time.perf_counter()
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}")
-    for opens, distances in ((sandbox_place, _DISTANCES), (moto_place, _DISTANCES[1:])):
-        with tempfile.TemporaryDirectory() as folder:
-            _report(opens, Path(folder), distances)
-    print(f"\nall of it in {time.perf_counter() - began:.0f} s")
+    told: list[str] = []
+    for line in _session(given):
+        print(line, flush=True)
+        told.append(line)
+    print(f"all of it in {time.perf_counter() - began:.0f} s")
+    if given.write:
+        _put_between_markers(given.write, told)
+    return 0
 
 
-def _report(opens: Opens, folder: Path, distances: Sequence[float]) -> None:
-    with opens(folder) as place:
-        for latency in distances:
-            whole = suite(place, latency, "suite, all checks")
-            three = suite(place, latency, "suite, three facts", f"--checks={','.join(THREE_FACTS.values())}")
-            plain = script(place, latency)
-            targets = len(place.accounts) * len(place.regions)
-            print(
-                f"\n{place.name}: {plain.forwarders} forwarders in {targets} targets, "
-                f"{latency * 1000:.0f} ms added to each answer"
-            )
-            print("\n".join([*_runs((whole, three, plain), plain), *_agreement(three, plain)]))
-        print(f"\n{place.name}: requests of the audit with all checks, by service")
-        print("\n".join(_services(whole, plain.forwarders, targets)))
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench ARGS=...")
+    parser.add_argument("--full", action="store_true", help="hundreds of accounts, and the size of an installation")
+    parser.add_argument("--only", default="", help="cases by name, separated by commas")
+    parser.add_argument("--repeat", type=int, default=1, help="runs of each contender; the median counts")
+    parser.add_argument("--write", type=Path, help="a page with the two markers, to put the tables into")
+    parser.add_argument("--list", action="store_true", help="show the cases and end")
+    given = parser.parse_args()
+    given.only = [name for name in given.only.split(",") if name]
+    unknown = set(given.only) - {case.name for case in CASES}
+    if unknown:
+        parser.error(f"--only: no such case: {', '.join(sorted(unknown))}; see --list")
+    if given.write and BEGIN not in given.write.read_text(encoding="utf-8"):
+        parser.error(f"--write: {given.write} has no line {BEGIN}")
+    return given
 
 
-def _runs(runs: Sequence[Measured], base: Measured) -> Iterator[str]:
-    rows = [("", "wall s", "requests", "per forwarder", "wall, script = 1", "requests, script = 1")]
-    rows += [
-        (
-            run.what,
-            f"{run.seconds:.1f}",
-            f"{run.requests}",
-            f"{run.requests / base.forwarders:.1f}",
-            f"{run.seconds / base.seconds:.2f}",
-            f"{run.requests / base.requests:.2f}",
-        )
-        for run in runs
+def _session(given: argparse.Namespace) -> Iterator[str]:
+    chosen = [case for case in CASES if (case.name in given.only if given.only else given.full or not case.full)]
+    yield f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: {_machine()}."
+    yield f"{_versions()}."
+    yield ""
+    with tempfile.TemporaryDirectory(prefix="taegis-bench-") as scratch:
+        for case in chosen:
+            yield from case_text(case, _rows(case, Path(scratch), given.repeat), given.repeat)
+        yield from installation.start_text(Path(scratch))
+        if given.full:
+            yield from installation.size_text(Path(scratch))
+    yield ""
+
+
+def _rows(case: Case, scratch: Path, repeat: int) -> list[Row]:
+    taken: dict[str, list[tuple[Cost, Asked, Answers]]] = {contender.name: [] for contender in case.contenders}
+    failed: dict[str, str] = {}
+    with running(case.estate) as cloud:
+        for _ in range(repeat):
+            for contender in case.contenders:
+                if contender.name in failed:
+                    continue
+                try:
+                    taken[contender.name].append(_measured(case, contender, cloud, scratch))
+                except (NotInstalled, ContenderFailed) as error:
+                    failed[contender.name] = f"not measured: {error}".replace("\n", " ")[:600]
+    return [_row(name, runs, failed.get(name, "")) for name, runs in taken.items()]
+
+
+def _measured(case: Case, contender: Contender, cloud: Running, scratch: Path) -> tuple[Cost, Asked, Answers]:
+    with tempfile.TemporaryDirectory(dir=scratch) as name:
+        folder = Path(name)
+        command = contender.command(cloud, folder)
+        environment = {**cloud.environment, **contender.environment(cloud, folder)}
+        cloud.start(latency=case.latency, share=case.share)
+        cost = run(command, folder, environment, green=contender.green)
+        asked, answers = cloud.asked(), contender.answers(cloud, folder)
+    wrong = [
+        f"{question}: {answers[question]}, and {holds} hold it"
+        for question, holds in case.estate.holding().items()
+        if answers.get(question, 0) != holds
     ]
-    return _table(rows)
+    if wrong or asked.unknown:
+        raise ContenderFailed(f"it answered {'; '.join(wrong) or 'rightly'}; unknown calls: {dict(asked.unknown)}")
+    return cost, asked, answers
 
 
-def _services(run: Measured, forwarders: int, targets: int) -> Iterator[str]:
-    rows = [("service", "requests", "per target", "per forwarder")]
-    rows += [
-        (service, f"{number}", f"{number / targets:.1f}", f"{number / forwarders:.2f}")
-        for service, number in sorted(run.by_service.items(), key=lambda entry: -entry[1])
-    ]
-    total = sum(run.by_service.values())
-    return _table([*rows, ("all", f"{total}", f"{total / targets:.1f}", f"{total / forwarders:.2f}")])
+def _row(name: str, runs: Sequence[tuple[Cost, Asked, Answers]], why: str) -> Row:
+    if not runs or why:
+        return Row(name, why=why)
+    middle = statistics.median_low(cost.seconds for cost, _, _ in runs)
+    cost, asked, answers = next(found for found in runs if found[0].seconds == middle)
+    return Row(name, cost, asked, answers["assertions"])
 
 
-def _agreement(one: Measured, other: Measured) -> Iterator[str]:
-    for question in THREE_FACTS:
-        mine, yours = one.answers[question], other.answers[question]
-        if mine != yours:
-            yield f"they differ on '{question}': the suite says {mine} hold it, the script {yours}"
+def _machine() -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.machine()}, load {_load()}"
 
 
-def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        first, *others = zip(row, widths, strict=True)
-        yield "  " + "  ".join([first[0].ljust(first[1]), *(text.rjust(width) for text, width in others)])
+def _load() -> str:
+    return f"{os.getloadavg()[0]:.1f} at the start"
+
+
+def _versions() -> str:
+    ours = ", ".join(f"{name} {version(name)}" for name in ("boto3", "botocore", "pytest", "pytest-xdist"))
+    return f"Python {platform.python_version()}, {ours}; {custodian_version()}"
+
+
+def _put_between_markers(page: Path, lines: Sequence[str]) -> None:
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    page.write_text(f"{before}{BEGIN}\n\n" + "\n".join(lines).rstrip() + f"\n\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

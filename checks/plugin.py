@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_forwarders_facts(config: pytest.Config) -> frozenset[str]:
-    """The facts that the selected checks need: all, unless `--checks` names checks of the catalogue.
+    """The facts that the selected checks need; all, where a check may be among them that is not in the catalogue.
 
     Under `--plan` and `--fix` everything is read: whoever writes must know all.
     """
@@ -47,9 +47,10 @@ def pytest_forwarders_facts(config: pytest.Config) -> frozenset[str]:
     if foreign and _collects_only_its_own(config):
         _refuse_unknown(foreign, catalogue)
     # checks of the user's own are known only once they are collected
-    if not options.checks or foreign or options.plan or options.may_write:
+    unknown_ones = foreign or not (options.checks or _collects_only_its_own(config))
+    if unknown_ones or options.plan or options.may_write:
         return FACTS
-    return frozenset(fact for name in options.checks for fact in catalogue[name].facts)
+    return frozenset(fact for name in options.checks or catalogue for fact in catalogue[name].facts)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -80,7 +81,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     wanted = config.stash[OPTIONS].checks
     deselected = [item for item in items if wanted and id(item) in metas and metas[id(item)].id not in wanted]
     dropped = {id(item) for item in deselected}
-    idle = [item for item in items if id(item) in metas.keys() - dropped and has_no_subject(config, item)]
+    kept = metas.keys() - dropped
+    idle = [item for item in items if id(item) in kept and has_no_subject(config, item)]
     config.stash[NOT_APPLICABLE] = _grouped(config, idle)
     dropped |= {id(item) for item in idle}
     if deselected:
@@ -93,8 +95,11 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Turn a check's outcome into a result that reports can read, without a traceback where it is a finding."""
-    report = yield
     meta = check_of(item)
+    if meta and call.excinfo and isinstance(call.excinfo.value, Finding):
+        # pytest would make a traceback with every local's repr, some 10 ms, which nobody would see
+        item.repr_failure = _untold  # type: ignore[method-assign, assignment]  # of this one item
+    report = yield
     if meta is None or not (call.when == "call" or (call.when == "setup" and call.excinfo)):
         return report
     result = _result(item, meta, call.excinfo)
@@ -255,6 +260,11 @@ def _result(item: pytest.Item, meta: Check, excinfo: pytest.ExceptionInfo[BaseEx
         advice="; ".join(_notes(item)),
         fix=meta.fix or "",
     )
+
+
+def _untold(_excinfo: pytest.ExceptionInfo[BaseException], _style: object = None) -> str:
+    """What pytest says of a finding; the result's own text takes its place."""
+    return ""
 
 
 def _notes(item: pytest.Item) -> list[str]:

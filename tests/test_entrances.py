@@ -336,6 +336,24 @@ class TestNotReached:
         assert found.aws is not None
 
 
+class TestAskedForRegions:
+    def test_one_account_tells_for_all_where_the_named_regions_are_always_on(self, aws: FakeAws) -> None:
+        found = entered(regions=("us-east-1", "eu-west-1"), accounts=(HOME, OTHER), role="Audit")
+        assert len([entrance for entrance in found if entrance.aws]) == 4
+        assert aws.counted()["account:ListRegions"] == 1
+
+    @pytest.mark.parametrize("named", ["all", "me-south-1"])
+    def test_each_account_is_asked_where_they_may_differ(self, named: str, aws: FakeAws) -> None:
+        rows = [("us-east-1", "ENABLED_BY_DEFAULT"), ("me-south-1", "ENABLED")]
+        switched = jsonish({"Regions": [{"RegionName": name, "RegionOptStatus": state} for name, state in rows]})
+        off = regions(on=["us-east-1"], off=["me-south-1"])
+        aws.say("account:ListRegions", lambda call: off if call.access_key == f"ASIA{OTHER}" else switched)
+        found = entered(regions=(named,), accounts=(HOME, OTHER), role="Audit")
+        inside = {str(entrance.target) for entrance in found if entrance.aws}
+        assert f"{HOME}/me-south-1" in inside
+        assert f"{OTHER}/me-south-1" not in inside
+
+
 class TestRefused:
     @pytest.mark.usefixtures("aws")
     def test_a_region_that_does_not_exist_is_refused_with_the_near_ones(self) -> None:

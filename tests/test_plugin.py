@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.registry import FACTS
+from checks.registry import FACTS, load_catalogue
 from fixtures.estate import Estate, Metrics, Target
 from fixtures.sandbox import Sandbox
 from fixtures.sandbox.synthetic_release import write_release
@@ -175,9 +175,17 @@ def test_only_selected_checks_run_and_only_their_facts_are_read(pytester: pytest
     assert "deselected" in ran.text
 
 
-def test_without_a_selection_everything_is_read(pytester: pytest.Pytester, fleet: str) -> None:
+def test_without_a_selection_what_some_check_needs_is_read(pytester: pytest.Pytester, fleet: str) -> None:
     watch = Watch()
     run_suite(pytester, fleet, "--collect-only", plugins=[watch])
+
+    assert watch.facts == {fact for meta in load_catalogue().values() for fact in meta.facts}
+    assert FACTS - watch.facts == {"resources", "code_source", "change_sets"}
+
+
+def test_for_a_plan_everything_is_read(pytester: pytest.Pytester, fleet: str) -> None:
+    watch = Watch()
+    run_suite(pytester, fleet, "--collect-only", "--plan", plugins=[watch])
 
     assert watch.facts == FACTS
 

@@ -254,7 +254,7 @@ class TestOthers:
     def test_regions_are_those_that_ec2_knows_where_the_account_api_is_missing(self, moto_aws: Aws) -> None:
         found = value(read_regions(moto_aws, REGION))
         assert found is not None
-        assert found["us-east-1"] is RegionState.ON
+        assert found["us-east-1"] is RegionState.ALWAYS
         assert found["ap-east-1"] is RegionState.OFF
 
     def test_the_identity_is_the_engines_account(self, moto_aws: Aws) -> None:

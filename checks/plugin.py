@@ -1,6 +1,7 @@
 """Checks as pytest tests: which are asked, what they get, and what their outcome means."""
 
 from collections.abc import Callable, Generator, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,17 +11,19 @@ from checks.distribution import HandBack
 from checks.outcome import CannotTell, Finding, NoEvidence, Status, unknown
 from checks.registry import FACTS, Check, check_of, load_catalogue
 from checks.result import Result
-from checks.state import NOT_APPLICABLE, REFUSAL
+from checks.state import NOBODY, NOT_APPLICABLE, REFUSAL
 from checks.subjects import argument_of, has_no_release, has_no_subject, is_told_by_all, subject_of, subjects
+from checks.waiving import accepted
 from fixtures.desired import Desired
 from fixtures.distribution import is_worker
 from fixtures.errors import near
 from fixtures.estate import Bucket, Estate, Forwarder, Seen, Target
+from fixtures.plugin import usage_errors
 from fixtures.release import Release
-from fixtures.state import DESIRES, ESTATE, OPTIONS
+from fixtures.state import DESIRES, ESTATE, OPTIONS, SETTINGS, WAIVERS
+from fixtures.waivers import read_waivers
 
 _NO_RELEASE = "no --release given"
-_NOBODY = "nothing here to ask it of"
 _ONLY_A_SHARE = "this is a share: the merged report tells it"
 _NOTHING_TO_LOOK_AT = (
     "checks: nothing to look at; add --regions=us-east-1 (or --replay=FILE), or try --sandbox --regions=us-east-1"
@@ -51,6 +54,16 @@ def pytest_forwarders_facts(config: pytest.Config) -> frozenset[str]:
     if unknown_ones or options.plan or options.may_write:
         return FACTS
     return frozenset(fact for name in options.checks or catalogue for fact in catalogue[name].facts)
+
+
+def pytest_forwarders_desired(config: pytest.Config) -> None:
+    """Read the waivers: the settings that limit them are known, and nothing has been called yet."""
+    path = config.stash[OPTIONS].waivers
+    if path is None:
+        return
+    waivers = config.stash[WAIVERS] = read_waivers(path, config.stash[SETTINGS], datetime.now(UTC))
+    if _collects_only_its_own(config):
+        waivers.refuse_unknown(load_catalogue())
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -102,11 +115,15 @@ def pytest_runtest_makereport(
     report = yield
     if meta is None or not (call.when == "call" or (call.when == "setup" and call.excinfo)):
         return report
-    result = _result(item, meta, call.excinfo)
+    result = accepted(_result(item, meta, call.excinfo), item.config.stash.get(WAIVERS, None))
     report.user_properties = [*report.user_properties, *result.properties()]
     if result.status is Status.FAILED:
         report.longrepr = result.text()
         report.outcome = "failed"
+    elif result.status is Status.WAIVED:
+        report.longrepr = result.text()
+        report.outcome = "skipped"
+        report.wasxfail = f"reason: {result.reason} ({result.accepted})"
     return report
 
 
@@ -196,7 +213,7 @@ def _grouped(config: pytest.Config, idle: Iterable[pytest.Item]) -> dict[str, tu
         if meta is None:
             continue
         needs = meta.needs_release or "release" in getattr(item, "fixturenames", ())
-        reason = f"{_NOBODY} (it takes {meta.asked_with})" if meta.asked_with else _NOBODY
+        reason = f"{NOBODY} (it takes {meta.asked_with})" if meta.asked_with else NOBODY
         if needs and without_release:
             reason = _NO_RELEASE
         if is_told_by_all(config, item):
@@ -214,6 +231,10 @@ def _refuse(config: pytest.Config, items: Iterable[pytest.Item]) -> None:
         if homes.setdefault(meta.id, home) != home:  # they would be told as one
             raise pytest.UsageError(f"checks: two of them are called '{meta.id}': {homes[meta.id]} and {home}")
     _refuse_unknown(config.stash[OPTIONS].checks, homes)
+    waivers = config.stash.get(WAIVERS, None)
+    if waivers and not _collects_only_its_own(config):
+        with usage_errors():
+            waivers.refuse_unknown({*homes, *load_catalogue()})
 
 
 def _refuse_unknown(wanted: Iterable[str], known: Iterable[str]) -> None:

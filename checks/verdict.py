@@ -32,6 +32,7 @@ class Ending:
         forwarders: forwarders found; None when nothing was looked at.
         afflicted: forwarders with at least one open finding.
         planned: steps that `--fix` would make, None unless this is a `--plan`.
+        idle: waivers that accept nothing any more.
         unproved: subjects whose fix failed or was stopped after a write.
         others: tests that are not checks; `other_failures` of them failed.
     """
@@ -44,6 +45,7 @@ class Ending:
     forwarders: int | None = None
     afflicted: int = 0
     planned: int | None = None
+    idle: int = 0
     unproved: int = 0
     others: int = 0
     other_failures: int = 0
@@ -70,6 +72,7 @@ def verdict(ending: Ending) -> Verdict:
         _fix_failed,
         _findings,
         _would_change,
+        _idle,
         _others,
         _nothing_ran,
         _not_seen,
@@ -115,6 +118,7 @@ def _findings(ending: Ending) -> Verdict | None:
     aside = [f"{blocked} blocked: a person must act"] if blocked else []
     aside += [f"{ending.count(Status.FIXED)} fixed and proved"] if ending.count(Status.FIXED) else []
     aside += [f"--fix would take {count(ending.planned, 'step')}"] if ending.planned else []
+    aside += [_idle_ones(ending.idle)] if ending.idle else []
     verb = "remains" if open_ones == 1 else "remain"
     more = f" ({'; '.join(aside)})" if aside else ""
     return Verdict(FINDINGS, f"{count(open_ones, 'finding')} {verb}{where}{more}.")
@@ -124,6 +128,17 @@ def _would_change(ending: Ending) -> Verdict | None:
     if FINDING not in ending.fail_on or not ending.planned:
         return None
     return Verdict(FINDINGS, f"Nothing is wrong, and --fix would still take {count(ending.planned, 'step')}.")
+
+
+def _idle(ending: Ending) -> Verdict | None:
+    if FINDING not in ending.fail_on or not ending.idle:
+        return None
+    them = "it" if ending.idle == 1 else "them"
+    return Verdict(FINDINGS, f"Nothing is open, but {_idle_ones(ending.idle)}: take {them} out.")
+
+
+def _idle_ones(number: int) -> str:
+    return f"{count(number, 'waiver')} no longer {'accepts' if number == 1 else 'accept'} anything"
 
 
 def _others(ending: Ending) -> Verdict | None:
@@ -165,13 +180,15 @@ def _holds(ending: Ending) -> Verdict:
     if ending.forwarders is not None:
         where = f" for {count(ending.forwarders, 'forwarder')} in {count(ending.targets, 'target')}"
     fixed = ending.count(Status.FIXED)
+    waived = ending.count(Status.WAIVED)
+    accepted = f"; {count(waived, 'finding')} waived" if waived else ""
     if fixed:
-        return Verdict(HOLDS, f"All holds{where}; {count(fixed, 'finding')} fixed and proved.")
+        return Verdict(HOLDS, f"All holds{where}; {count(fixed, 'finding')} fixed and proved{accepted}.")
     quiet = ending.count(Status.NO_EVIDENCE)
     aside = f"; {count(quiet, 'check')} found no evidence either way" if quiet else ""
     unknown = ending.count(Status.UNKNOWN)
     aside += f"; {count(unknown, 'check')} could not tell" if unknown else ""
-    return Verdict(HOLDS, f"All holds{where}{aside}.")
+    return Verdict(HOLDS, f"All holds{where}{aside}{accepted}.")
 
 
 def count(number: int, noun: str) -> str:

@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from checks.result import Result
 from fixtures.code_location import pseudo_of
 from fixtures.desired import Desired
 from fixtures.estate import Estate, Seen, Stack, Target
 from fixtures.intrinsics import Pseudo
 from remediation.prediction import PredictedChange
+from remediation.preflight import Obstacle
 from remediation.shape import predicted_shape
 
 
@@ -44,13 +46,24 @@ class Intent:
 
 @dataclass
 class Wants:
-    """What is to be fixed in one target: subjects by fix."""
+    """What is to be fixed in one target: subjects by fix; and what is waived there, by fix and subject."""
 
     by_fix: dict[str, set[str]] = field(default_factory=dict)
+    waived: dict[tuple[str, str], list[Result]] = field(default_factory=dict)
 
     def of(self, fix: str) -> tuple[str, ...]:
         """The subjects with a finding that this fix clears, sorted."""
         return tuple(sorted(self.by_fix.get(fix, ())))
+
+    def against(self, fix: str, subject: str) -> list[Obstacle]:
+        """Why this fix may not be made for that subject: it would mend what somebody decided to leave."""
+        return [
+            Obstacle(
+                f"{result.check} is waived until {result.expires} ({result.ticket}), and the same step would mend it",
+                "take that waiver out, or waive this too",
+            )
+            for result in self.waived.get((fix, subject), ())
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ def _plan_bucket(
     remove, against_writing, blocked = _removals(context, bucket, notification, refused)
     wishes = [_wish(forwarder, bucket, notification) for forwarder in forwarders]
     for wish in wishes:
+        wish.obstacles += context.wants.against("trigger", wish.forwarder.name)
         if wish.rules:
             wish.obstacles += against_writing
             conflicts = Merge(wish.rules, remove).conflicts(notification)
@@ -110,6 +111,7 @@ def _removals(
     gone, _ = stale_rules(notification.rules, context.estate)
     if gone and "remove-stale-rules" not in allow:
         against.append(_stale(gone))
+    against += wants.against("stale-rules", bucket.name) if gone else []
     remove = [*gone] if not against else []
     if against and bucket.name in wants.of("stale-rules"):
         blocked.append(_refuse(context, bucket.name, {"stale-rules"}, against))

@@ -24,10 +24,15 @@ from remediation.steps.forwarder_stack import UpdateForwarderStack
 def make_plan(results: Iterable[Result], estate: Estate, desires: Desires, intent: Intent, made: datetime) -> Plan:
     """The plan that would clear the findings; targets without one that can be fixed are left out."""
     wants: dict[Target, Wants] = {}
-    for result in results:
+    found = tuple(results)
+    for result in found:
         if result.status is Status.FAILED and result.fix and result.account:
             target = Target(result.account, result.region)
             wants.setdefault(target, Wants()).by_fix.setdefault(result.fix, set()).add(result.name)
+    for result in found:
+        target = Target(result.account, result.region)
+        if result.status is Status.WAIVED and result.fix and target in wants:
+            wants[target].waived.setdefault((result.fix, result.name), []).append(result)
     targets = tuple(
         _plan_target(Context(estate.seen(target), wants[target], estate, desires.of(target.account), intent))
         for target in sorted(wants)
@@ -45,14 +50,17 @@ def _plan_target(context: Context) -> TargetPlan:
     by_url = shared_wanted and too_large_inline(release.shared_template.body)
     artifact = plan_artifact(context, release, needed=bool(to_update or wants.of("artifact") or by_url))
     shared = plan_shared(context, release, artifact, needed=shared_wanted)
-    base = [*artifact.obstacles, *shared.obstacles]
+    kept = [why for fix, step in (("artifact", artifact.step), ("shared-stack", shared.step)) if step
+            for why in wants.against(fix, "")]  # fmt: skip
+    base = [*artifact.obstacles, *shared.obstacles, *kept]
     # one stops the other, and the forwarders too: none of them is left without its reason
     foundation = (("artifact", artifact), ("shared-stack", shared))
     blocked = [_blocked(context, "", {fix}, base) for fix, part in foundation if base and (part.step or part.obstacles)]
     steps: list[Step] = [step for step in (artifact.step, shared.step) if step and not base]
     refused: set[str] = set()
     for name in to_update:
-        own, problems = plan_forwarder(context, name, release, artifact)
+        own, against = plan_forwarder(context, name, release, artifact)
+        problems = (*wants.against("forwarder-stack", name), *against)
         if base or problems:
             refused.add(name)
             blocked.append(_blocked(context, name, {"forwarder-stack", "trigger"}, [*problems, *base]))

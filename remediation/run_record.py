@@ -38,6 +38,7 @@ class RunRecord(BaseModel):
     fix_role: str | None
     release: Path | None
     settings: Path | None
+    waivers: Path | None = None
     allow: frozenset[str]
     fix_limit: int
     rings: tuple[RingSize, ...]
@@ -65,6 +66,7 @@ class RunRecord(BaseModel):
             fix_role=options.fix_role or self.fix_role,
             release=options.release or self.release,
             settings=options.settings or self.settings,
+            waivers=options.waivers or self.waivers,
             allow=options.allow or self.allow,
             rotate_credentials=options.rotate_credentials or self.rotate_credentials,
         )
@@ -106,6 +108,7 @@ def write_record(options: Options, folder: Path, tests: Iterable[str]) -> None:
         fix_role=options.fix_role,
         release=_absolute(options.release),
         settings=_absolute(settings),
+        waivers=_absolute(options.waivers),
         allow=options.allow,
         fix_limit=options.fix_limit,
         rings=options.rings,

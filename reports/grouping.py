@@ -95,6 +95,11 @@ def by_refusal(results: Iterable[Result]) -> tuple[Group, ...]:
     return _group(results, lambda shape: (shape.status, shape.reason, shape.remedy))
 
 
+def by_waiver(results: Iterable[Result]) -> tuple[Group, ...]:
+    """Groups that were accepted for the same reason, by the same owner, until the same day."""
+    return _group(results, lambda shape: (shape.status, shape.reason, shape.accepted))
+
+
 def by_check(results: Iterable[Result]) -> tuple[Group, ...]:
     """Groups of the same check and status, whatever was found."""
     return _group(results, lambda shape: (shape.check, shape.status))

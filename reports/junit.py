@@ -5,8 +5,11 @@ further), and under `--fix` it is settled long after the call; `pytest.junitxml`
 """
 
 import pytest
+from _pytest.junitxml import xml_key
 
+from checks.waiving import Waiving
 from reports.tally import settled
+from reports.waivers_text import waiver_troubles
 
 Properties = list[tuple[str, object]]
 
@@ -24,3 +27,11 @@ class JunitProperties:
             self._settled[report.nodeid] = report.user_properties
         elif report.when == "teardown" and report.nodeid in self._settled:
             report.user_properties = self._settled.pop(report.nodeid)
+
+
+def tell_waivers(config: pytest.Config, waiving: Waiving) -> None:
+    """Tell waivers that accept nothing any more, or end soon, as properties of the whole suite."""
+    xml = config.stash.get(xml_key, None)
+    if xml is not None:
+        for text, _ in waiver_troubles(waiving):
+            xml.add_global_property("waiver", text)

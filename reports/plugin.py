@@ -1,20 +1,25 @@
 """Wires the reports into pytest. xdist's workers report to the controller and print nothing themselves."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from checks.looked import Looked, looked_at
 from checks.state import NOT_APPLICABLE
+from checks.waiving import waiving
 from fixtures.options import DEFAULT_FAIL_ON
 from fixtures.plugin import usage_errors
 from fixtures.run_folder import has_run_folder, refuse_unwritable, run_folder, run_id, write_private
-from fixtures.state import BEGAN, DESIRES, ESTATE, OPTIONS
+from fixtures.state import BEGAN, DESIRES, ESTATE, OPTIONS, WAIVERS
 from remediation.story import FIX_STORY, PLAN_LINES
 from reports.commands import Commands, called_program
 from reports.environment import environment, mode_of
+from reports.history.schema import refuse_unusable
 from reports.html_file import HtmlFile
-from reports.junit import JunitProperties
+from reports.junit import JunitProperties, tell_waivers
+from reports.keeping import kept
 from reports.line import EVERYTHING, Limits
 from reports.results_file import FILE, results_text
 from reports.summary import Run, Summary, summarise
@@ -36,6 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if ending.keeps():
         with usage_errors():
             refuse_unwritable(config)
+    _refuse_history(config)
     plugins.register(tally, "forwarders-tally")
     plugins.register(ending, "forwarders-ending")
     plugins.register(TerminalStory(ending.summary, ending.limits), "forwarders-terminal")
@@ -46,6 +52,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
         story = HtmlStory(ending.summary, ending.environment, html.path if html else None)
         plugins.register(story, "forwarders-html")
+
+
+def _refuse_history(config: pytest.Config) -> None:
+    """Refuse before the audit a history that could not be read or written after it."""
+    options = config.stash.get(OPTIONS, None)
+    if options and options.history:
+        with usage_errors():
+            refuse_unusable(options.history)
 
 
 def _html_file(config: pytest.Config) -> HtmlFile | None:
@@ -79,6 +93,20 @@ class RunEnding:
         if summary:
             session.exitstatus = summary.verdict.code
             self._keep_results()
+            self._known = self._with_history(summary)
+            if summary.run.waiving:
+                tell_waivers(self._config, summary.run.waiving)
+
+    def _with_history(self, summary: Summary) -> Summary:
+        """The summary with what changed since the last run, once this one is kept."""
+        if ESTATE not in self._config.stash:
+            return summary
+        history, trouble = kept(self._config, summary, self._looked())
+        return replace(summary, run=replace(summary.run, history=history, history_trouble=trouble))
+
+    def _looked(self) -> Looked:
+        results = self._tally.results
+        return looked_at(self._config, results, broken=self._tally.failed_others > 0)
 
     def summary(self) -> Summary | None:
         """The run's summary; None for the project's own tests and where nothing was run on purpose."""
@@ -110,6 +138,7 @@ class RunEnding:
         options = stash.get(OPTIONS, None)
         desires = stash.get(DESIRES, None)
         not_applicable: dict[str, tuple[str, ...]] = stash.get(NOT_APPLICABLE, {})
+        waivers = stash.get(WAIVERS, None)
         has_release = desires is None or any(tenant.release for tenant in desires.tenants)
         return Run(
             results=self._tally.results,
@@ -129,6 +158,7 @@ class RunEnding:
             releases=self._releases(),
             id=run_id(self._config),
             began=stash.get(BEGAN, None),
+            waiving=waiving(waivers, self._tally.results, self._looked()) if waivers else None,
             commands=Commands(options, called_program(), has_release=has_release) if options else None,
             results_file=str(self._folder() / FILE) if self.keeps() else "",
         )

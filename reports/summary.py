@@ -8,12 +8,13 @@ from datetime import datetime
 from checks.outcome import Status
 from checks.result import Result
 from checks.verdict import Ending, Verdict, verdict
+from checks.waiving import Waiving
 from fixtures.estate import Estate
 from fixtures.options import DEFAULT_FAIL_ON
 from remediation.story import FixStory
 from reports.commands import Commands
 from reports.coverage import Coverage, coverage
-from reports.grouping import WORST_FIRST, Group, by_advice, by_check, by_finding, by_reason, by_refusal
+from reports.grouping import WORST_FIRST, Group, by_advice, by_check, by_finding, by_reason, by_refusal, by_waiver
 from reports.history.changes import History
 
 OPEN = (Status.FAILED, Status.BLOCKED)
@@ -30,7 +31,7 @@ class Run:
     `releases` are the digests of what was migrated to or compared with, `id` is the run's. `history` is None without
     `--history`, `commands` where no command line is known. `results_file` is where the results are kept, as the user
     who stands above the run's folder names it; empty where they are not. `began` is when the first of several shards
-    was looked at.
+    was looked at. `waiving` is None without `--waivers`; `history_trouble` says why nothing was kept.
     """
 
     results: tuple[Result, ...]
@@ -50,6 +51,8 @@ class Run:
     releases: tuple[str, ...] = ()
     id: str = ""
     history: History | None = None
+    history_trouble: str = ""
+    waiving: Waiving | None = None
     commands: Commands | None = None
     results_file: str = ""
     began: datetime | None = None
@@ -99,6 +102,7 @@ class Summary:
     fixed_checks: tuple[Group, ...]
     unseen: tuple[Group, ...]
     quiet: tuple[Group, ...]
+    waived: tuple[Group, ...]
     advice: tuple[Group, ...]
     fixable: Fixable
     run: Run
@@ -118,6 +122,7 @@ def summarise(run: Run) -> Summary:
         forwarders=seen.forwarders if seen else None,
         afflicted=len({_forwarder(result) for result in _of(results, *OPEN) if result.forwarder}),
         planned=run.story.planned if run.planning and run.story else None,
+        idle=len(run.waiving.idle) if run.waiving else 0,
         unproved=len(run.story.failed) if run.story else 0,
         others=run.others,
         other_failures=run.failed_others,
@@ -135,6 +140,7 @@ def summarise(run: Run) -> Summary:
         fixed_checks=by_check(_of(results, Status.FIXED)),
         unseen=by_reason(_of(results, Status.UNKNOWN)),
         quiet=by_reason(_of(results, Status.NO_EVIDENCE)),
+        waived=by_waiver(_of(results, Status.WAIVED)),
         advice=by_advice(result for result in results if result.advice),
         fixable=fixable(results),
         run=run,

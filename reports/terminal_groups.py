@@ -72,6 +72,15 @@ def quiet(group: Group, limits: Limits) -> Iterator[Line]:
         yield from _subjects(group.subjects, limits)
 
 
+def waived(group: Group, limits: Limits) -> Iterator[Line]:
+    """One line for what was accepted together; where it is only with details."""
+    shared = group.shared
+    text = f"{shared.reason} (accepted {shared.accepted})"
+    yield Line(f"{len(group):>5,} x {listed(group.checks, limits)}: {text}", COLOURS[shared.status])
+    if limits.details:
+        yield from _subjects(group.subjects, limits)
+
+
 def advice(group: Group, limits: Limits) -> Iterator[Line]:
     """One line for a note; where it is only with details."""
     yield Line(f"{len(group):>5,} x {group.shared.check}: {group.shared.advice}", "cyan")

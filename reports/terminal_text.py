@@ -7,9 +7,11 @@ from checks.verdict import count
 from remediation.story import FixStory
 from reports import terminal_groups
 from reports.coverage import Coverage, Gap
+from reports.history.text import history_lines
 from reports.line import COLOURS, Limits, Line, Section
 from reports.summary import Fixable, Summary
 from reports.terminal_groups import in_short, listed, told
+from reports.waivers_text import waiver_lines
 
 # Lines of findings that still fit on one screen of 40 together with the summary and pytest's own last lines.
 SCREEN = 24
@@ -25,6 +27,7 @@ def sections(summary: Summary, limits: Limits) -> Iterator[Section]:
     groups = (
         ("notes", where, summary.advice, terminal_groups.advice),
         ("no evidence", where, summary.quiet, terminal_groups.quiet),
+        ("waived", where, summary.waived, terminal_groups.waived),
         ("fixed", where, summary.fixed if limits.details else summary.fixed_checks, terminal_groups.fixed),
         ("could not tell", "", summary.unseen, terminal_groups.by_reason),
         (findings, "", summary.findings, terminal_groups.left_to_a_person),
@@ -50,6 +53,12 @@ def _totals(summary: Summary, limits: Limits) -> Iterator[Line]:
     yield Line(f"results    {sum(summary.counts.values()):,}: {_counted(summary.counts)}", _worst(summary.counts))
     for reason, checks in sorted(run.not_applicable.items()):
         yield Line(f"not asked  {reason}: {listed(checks, limits)}")
+    if run.waiving:
+        yield from waiver_lines(run.waiving, limits)
+    if run.history:
+        yield from history_lines(run.history)
+    if run.history_trouble:
+        yield Line(f"history    not kept: {run.history_trouble}", "red", bold=True)
     yield from _fixing(summary, limits)
     if run.written:
         yield Line(f"written    {', '.join(run.written)}")

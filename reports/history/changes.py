@@ -45,7 +45,7 @@ class ChangedFinding:
         forwarder: see `account`.
         status: what this run says; None where it says nothing (GONE, or its target was not reached).
         before: the last definite status: FAILED, BLOCKED, WAIVED, or PASSED; None where none was known.
-        since: when a run first saw this finding; UTC. For NEW the time of this run.
+        since: when a run first saw this finding; UTC.
         told: the evidence: what was found; of a finding that is not there any more, what was found last.
         fingerprint: the same in every run for the same check, subject and evidence (docs/history.md).
     """

@@ -21,6 +21,7 @@ from remediation.plan import Plan, TargetPlan
 from remediation.preflight import Obstacle, blocked_by
 from remediation.step import Step
 from remediation.steps.event import SendTestEvent
+from remediation.steps.undo_artifact import UndoBucket, UndoUploads
 
 _REPLAY: Final = "a replay asks AWS nothing"
 _AUDITOR: Final = "no --fix-role says who would write"
@@ -40,6 +41,10 @@ class Permissions:
         self._ask(needed)
         targets = (_narrowed(target, needed, self.known) for target in plan.targets)
         return Plan(plan.run, plan.made, tuple(targets)), tuple(self._notes(needed))
+
+    def against(self, step: Step, estate: Estate) -> tuple[Obstacle, ...]:
+        """What speaks against one step, by what was asked for its plan."""
+        return tuple(_Against(self.known, _Places(estate, self.access.clients).at(step.target)).step(step))
 
     def foretold(self, plan: Plan, estate: Estate) -> tuple[str, ...]:
         """Notes for a plan that is only shown: what would be refused, and what could not be told."""
@@ -82,7 +87,7 @@ class Permissions:
         fix_role = options.fix_role or (own.fix_role if own else None)
         audit_role = options.role or (own.role if own else None)
         # an audit's role is never entered without its session policy
-        return _AUDITOR if not options.fix and not fix_role and audit_role else ""
+        return _AUDITOR if not options.may_write and not fix_role and audit_role else ""
 
     def _notes(self, needed: "_Needed") -> Iterator[str]:
         """What could not be told, what may be refused, and what is not known of a template, a line for each cause."""
@@ -254,5 +259,5 @@ def _narrowed(plan: TargetPlan, needed: _Needed, known: Mapping[Who, Simulated])
 
 
 def _stands_alone(step: Step) -> bool:
-    """Whether nothing else depends on the step: it is for no forwarder, or only tries one out."""
-    return isinstance(step, SendTestEvent) or not (step.shared or step.forwarders)
+    """Whether nothing else depends on the step: it is for no forwarder, only tries one out, or clears away."""
+    return isinstance(step, SendTestEvent | UndoUploads | UndoBucket) or not (step.shared or step.forwarders)

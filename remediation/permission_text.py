@@ -19,6 +19,7 @@ from remediation.policy_document import Place, entries
 from remediation.preflight import Obstacle
 
 _MOST: Final = 3  # statements that are printed; above that the whole policy is meant
+_NAMED: Final = 6  # actions of which something cannot be told; the rest is counted
 _ATTACH: Final = "attach the policy of taegis-forwarders policy fix, then run again"
 
 
@@ -51,7 +52,8 @@ def doubts(rights: Iterable[Right], known: Simulated) -> Iterator[str]:
         if isinstance(verdict, Doubt):
             alike.setdefault((verdict.why, right.via), []).append(right)
     for (why, via), found in alike.items():
-        actions = ", ".join(dict.fromkeys(right.action for right in found))
+        names = list(dict.fromkeys(right.action for right in found))
+        actions = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
         how = " (CloudFormation would, in its name)" if via else ""
         yield f"it cannot be told whether {known.name} may {actions}{how}: {why}"
 

@@ -67,7 +67,7 @@ class RollBack(FixRun):
     def _undo(self, journal: Journal) -> None:
         self._settle_past(journal)
         self.undo = plan_undo(self._undoing(), datetime.now(UTC))
-        plan = self.undo.plan
+        plan = self._allowed(self.undo.plan)
         self._keep_plan(plan, 1)
         self.blocked += plan.blocked
         left = tuple(_reasons(one for one in self.undo.kept if not one.waits))
@@ -80,6 +80,21 @@ class RollBack(FixRun):
                 self._give_locks_back(journal)
                 self._delete(buckets, journal)
         self.ended = not self.stopped
+
+    def _allowed(self, plan: Plan) -> Plan:
+        """The plan without what the fixer may not do; what is left for that is told with its reason."""
+        allowed = self._permitted(plan)
+        kept = {step.name for step in allowed.steps}
+        reasons = {one.target: (one.reasons, one.to_do) for one in allowed.blocked if one not in plan.blocked}
+        left = []
+        for step in (one for one in plan.steps if one.name not in kept):
+            own = self.permissions.against(step, self.estate)
+            told, to_do = reasons.get(step.target, ((), ()))
+            why = own[0] if own else Obstacle("; ".join(told) or "it is left with the others", "; ".join(to_do))
+            left.append(StepOutcome(step, State.BLOCKED, why.reason, why.to_do))
+        if left:
+            self.outcomes.append(Outcome(tuple(left)))
+        return allowed
 
     def _settle_past(self, journal: Journal) -> None:
         """Wait for what the run, or a rollback of it that was stopped, left in flight, and look at that again."""

@@ -183,9 +183,10 @@ def test_only_what_has_no_resource_is_granted_on_everything() -> None:
     granted = {action for found in (*audit_policy(OPTIONAL), *fix_policy(OPTIONAL)) if found.scope == EVERYTHING
                if found.group != BY_CLOUDFORMATION for action in found.actions}  # fmt: skip
     assert granted == {
-        "account:ListRegions", "cloudformation:DescribeStackDriftDetectionStatus", "cloudformation:DescribeStacks",
+        "account:ListRegions", "cloudformation:BatchDescribeTypeConfigurations",
+        "cloudformation:DescribeStackDriftDetectionStatus", "cloudformation:DescribeStacks",
         "cloudformation:ListStacks", "cloudwatch:GetMetricData", "ec2:DescribeRegions", "iam:ListAccountAliases",
-        "lambda:ListFunctions", "s3:ListAllMyBuckets", "sts:GetCallerIdentity",
+        "lambda:ListFunctions", "s3:ListAllMyBuckets", "sns:GetSubscriptionAttributes", "sts:GetCallerIdentity",
     }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from fixtures.entrances import enter, home_region
 from fixtures.estate import Estate
 from fixtures.fact import NOT_READ, Cause, Unreadable
 from fixtures.observe import Question, observe
+from fixtures.readers.stacks import LIVE_READS
 from fixtures.sandbox import Sandbox, SandboxSpec, start_sandbox
 from fixtures.sandbox.seed_client import Place as SeedPlace
 from fixtures.sandbox.seed_client import SeedClients, policy_document
@@ -62,26 +63,30 @@ FACTS_OF: Mapping[str, frozenset[str]] = {
     "s3:GetBucketPublicAccessBlock": frozenset({"targets.artifact.public"}),
     "s3:GetEncryptionConfiguration": frozenset({"buckets.encryption"}),
     "s3:GetObject": frozenset({"targets.artifact.package", "targets.forwarders.code_source"}),
-    "s3:ListBucket": frozenset(
-        {"buckets.region", "targets.artifact.region", "targets.artifact.package", "targets.artifact.public"}
-    ),
+    "s3:ListBucket": frozenset({"targets.artifact.region", "targets.artifact.package", "targets.artifact.public"}),
     "secretsmanager:DescribeSecret": frozenset({"targets.shared.secret"}),
     "secretsmanager:GetSecretValue": frozenset({"targets.shared.secret.digest"}),
     "sns:ListSubscriptionsByTopic": frozenset({"topics.lambda_endpoints"}),
 }
 # Actions without which nothing changes here, and why; AWS asks for them all the same.
-NOT_ASKED_FOR: Mapping[str, str] = {
+NOT_ASKED_FOR: dict[str, str] = {
     "account:ListRegions": "the engine allows it to everybody; without it EC2 is asked",
     "cloudformation:ListStacks": "a right beside DescribeStacks (API reference), which the engine does not know",
     "ec2:DescribeRegions": "only where account:ListRegions does not answer",
     "kms:Decrypt": "a right beside S3's and Secrets Manager's, which the engine does not know",
     "lambda:GetFunctionEventInvokeConfig": "the engine takes it for GetFunction",
     "s3:GetBucketPolicyStatus": "only where no public access block stands against the bucket's policy",
-    "s3:ListAllMyBuckets": "only where another account of the run owns a bucket",
+    "s3:ListAllMyBuckets": "without it each bucket is asked for its region; owners of foreign ones stay unknown",
     "sts:GetCallerIdentity": "needs no permission",
 }
+NOT_ASKED_FOR = {
+    **dict.fromkeys(set(LIVE_READS) - FACTS_OF.keys(), "CloudFormation's reads for --drift, which the engine allows"),
+    **NOT_ASKED_FOR,
+}
 # Of those, the ones that an audit of one account calls all the same.
-CALLED_ALL_THE_SAME = {"account:ListRegions", "lambda:GetFunctionEventInvokeConfig", "sts:GetCallerIdentity"}
+CALLED_ALL_THE_SAME = {
+    "account:ListRegions", "lambda:GetFunctionEventInvokeConfig", "s3:ListAllMyBuckets", "sts:GetCallerIdentity",
+}  # fmt: skip
 
 
 @dataclass

@@ -12,6 +12,7 @@ from botocore import xform_name  # noqa: TID251  same
 import fixtures.entrances  # registers every reader
 from checks.registry import FACTS
 from fixtures.aws import iam_action
+from fixtures.readers.stacks import LIVE_READS
 from fixtures.reading import CALLER, READERS
 from fixtures.sandbox.operations import writes
 from fixtures.sessions import SESSION_POLICY_LIMIT, audit_actions, read_only_policy
@@ -24,6 +25,7 @@ BESIDE = {
     "stacks.read_stacks": {"cloudformation:ListStacks"},  # DescribeStacks without a name (API reference)
     # else a missing key answers 403, and one encrypted with a KMS key has no checksum (S3 API reference, HeadObject)
     "buckets.read_package": {"s3:ListBucket", "kms:Decrypt"},
+    "stacks.read_drift": set(LIVE_READS),  # CloudFormation reads the resources in the caller's name
     "secrets.read_secret_digest": {"kms:Decrypt"},  # under a customer managed key (Secrets Manager API reference)
 }
 

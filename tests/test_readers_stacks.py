@@ -175,6 +175,18 @@ class TestDrift:
         assert found.reason == expected
 
 
+    @pytest.mark.parametrize("reason", ["iam:GetRole is not allowed on TaegisLambdaRole", ""])
+    def test_a_stack_of_which_a_resource_could_not_be_read_is_not_in_sync(
+        self, reason: str, fake: FakeAws, fake_account: Aws
+    ) -> None:
+        self.begin(fake)
+        more: dict[str, Data] = {"DetectionStatusReason": reason} if reason else {}
+        fake.say(self.STATUS, self.status("DETECTION_COMPLETE", StackDriftStatus="UNKNOWN", **more))
+        found = self.read(fake_account)
+        assert isinstance(found, Unreadable)
+        assert found.reason == (reason or "CloudFormation could not read every resource")
+
+
 class TestTopic:
     def test_only_confirmed_functions_are_reached(self, fake: FakeAws, fake_account: Aws) -> None:
         def row(protocol: str, endpoint: str, subscription: str = f"{TOPIC_ARN}:1") -> dict[str, Data]:

@@ -9,6 +9,7 @@ from checks.result import Result
 from checks.state import NOBODY, NOT_APPLICABLE
 from fixtures.accounts import AccountsFile
 from fixtures.estate import Target
+from fixtures.fact import Unreadable
 from fixtures.options import ALL_REGIONS, Options
 from fixtures.state import ESTATE, OPTIONS
 
@@ -21,7 +22,7 @@ class Looked:
 
     Attributes:
         checks: those that were asked.
-        asked: targets asked for, `reached` of them reached.
+        asked: targets asked for, `reached` of them reached, and their stacks listed: none in them was overlooked.
         reached: see `asked`.
         whole: none of their subjects was left out, by `--forwarders`, `-k`, by name or by a crash.
         accounts: the targets are in all accounts that are meant, as far as the command says; `regions` likewise.
@@ -45,7 +46,9 @@ def looked_at(config: pytest.Config, results: Iterable[Result], *, broken: bool)
     return Looked(
         checks=frozenset(told.union(nobody)),
         asked=frozenset(seen.target for seen in estate.targets),
-        reached=frozenset(seen.target for seen in estate.targets if seen.reached),
+        reached=frozenset(
+            seen.target for seen in estate.targets if seen.reached and not isinstance(seen.stacks, Unreadable)
+        ),
         whole=not (options.forwarders or broken or _is_narrowed(config)),
         accounts=_takes_all_accounts(options),
         regions=ALL_REGIONS in options.regions or bool(options.replay or options.merge),

@@ -151,6 +151,12 @@ def _journal(rest: Sequence[str]) -> int:
     return run_journal_command(rest)
 
 
+def _history(rest: Sequence[str]) -> int:
+    from reports.history.command import run_history_command  # noqa: PLC0415 - see the module's docstring
+
+    return run_history_command(rest)
+
+
 def _policy(rest: Sequence[str]) -> int:
     from reports.policy_command import run_policy_command  # noqa: PLC0415 - see the module's docstring
 
@@ -202,6 +208,7 @@ VERBS: Mapping[str, Verb] = {
     "baseline": Verb("write the forwarders that are there as the inventory to hold audits to", _baseline),
     "merge": Verb("make one report of the shards of a run (--shard), given their folders", _merge),
     "journal": Verb("show what a run wrote to AWS; with --verify, whether its journal is whole", _journal),
+    "history": Verb("list the runs that --history kept, tell a subject's life, forget what is old", _history),
     "policy": Verb("print the least-privilege policy of an audit or a fix, or a template that makes its role", _policy),
     "explain": Verb("tell what a check means and what to do (without a name: list them)", _explain),
     "catalogue": Verb("print all checks as Markdown (docs/checks.md)", _catalogue),

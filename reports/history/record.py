@@ -15,7 +15,7 @@ from reports.history.known import Key, Known, Sighting, changes_of, sightings
 from reports.history.schema import opened
 
 _KNOWN = "check_id, subject, title, severity, account, region, forwarder, told, fingerprint, standing, since"
-_RUN = "id, taken, mode, code, asked, reached, forwarders, counts"
+RUN_COLUMNS = "id, taken, mode, code, asked, reached, forwarders, counts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +47,14 @@ def record(path: Path, recorded: Recorded) -> History:
 def trend(connection: sqlite3.Connection, source: str, most: int, also: str = "") -> tuple[PastRun, ...]:
     """The last runs of a source that were not narrowed, oldest first; that of the id `also` in any case."""
     rows = connection.execute(
-        f"SELECT {_RUN} FROM run WHERE source = ? AND (whole OR id = ?) ORDER BY number DESC LIMIT ?",  # noqa: S608 - ours
+        f"SELECT {RUN_COLUMNS} FROM run WHERE source = ? AND (whole OR id = ?) ORDER BY number DESC LIMIT ?",  # noqa: S608 - ours
         (source, also, most),
     )
     return tuple(past_run(row) for row in rows)[::-1]
 
 
 def past_run(row: Sequence[object]) -> PastRun:
-    """A run from its columns, in the order of `_RUN`."""
+    """A run from its columns, in the order of `RUN_COLUMNS`."""
     run, taken, mode, code, asked, reached, forwarders, counts = map(str, row)
     return PastRun(
         run,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from fixtures.estate import Bucket, Estate, Forwarder, Seen
 from fixtures.fact import Cause, Unreadable
 from fixtures.options import ALL_REGIONS
+from reports.grouping import CALLER
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,13 @@ def _why_not(seen: Seen) -> str:
 def _cause(seen: Seen, fact: Unreadable) -> str:
     """The fact's reason without the target's own names, so that one cause in many targets is one line."""
     text = str(fact)
+    caller = CALLER.search(text)
+    if caller is None:
+        return _general(seen, text)
+    return f"{_general(seen, text[: caller.start()])}{caller[0]}{_general(seen, text[caller.end() :])}"
+
+
+def _general(seen: Seen, text: str) -> str:
     for forwarder in sorted(seen.forwarders, key=lambda known: -len(known.name)):
         text = text.replace(forwarder.name, "<forwarder>")
     if seen.target.region != ALL_REGIONS:

@@ -17,6 +17,8 @@ SEVERITIES = tuple(Severity)
 _COUNTED = re.compile(r"(?<![\w.])\d[\d,]* (?P<what>\w+) since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC")
 # SHA-256 as Lambda (base64) and everybody else (hex) writes it: "not the release's package" is one cause.
 _DIGEST = re.compile(r"(?<![\w+/])(?:[0-9a-f]{64}|[A-Za-z0-9+/]{43}=)(?![\w+/=])")
+# Who was refused a role is the run, whichever account it was to enter: also where that is the run's own account.
+CALLER = re.compile(r"User: \S+ is not authorized to perform: sts:AssumeRole")
 # Worst first. BLOCKED comes after FAILED only because FAILED may still be cleared by a command.
 WORST_FIRST = (
     Status.ERROR,
@@ -60,8 +62,12 @@ def shape(result: Result) -> Result:
     names = _own_names(result.forwarder, result.account, result.region)
     if names is not None:
         found, labels = names
-        texts = [found.sub(lambda match: labels.get(match[0], "<function>"), text) for text in texts]
+        texts = [found.sub(lambda match: _label(match[0], labels), text) for text in texts]
     return _with_evidence(result, texts)
+
+
+def _label(name: str, labels: Mapping[str, str]) -> str:
+    return name if CALLER.match(name) else labels.get(name, "<function>")
 
 
 @lru_cache(maxsize=32_768)
@@ -77,6 +83,7 @@ def _own_names(forwarder: str, account: str, region: str) -> tuple[re.Pattern[st
     parts = [re.escape(name) for name in sorted(labels, key=len, reverse=True)]
     if forwarder in labels:
         parts.insert(0, re.escape(forwarder) + r"-scwx-tdr-lambda-[A-Za-z0-9_-]+")
+    parts.insert(0, CALLER.pattern)
     return re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(parts)})(?![A-Za-z0-9])"), labels
 
 

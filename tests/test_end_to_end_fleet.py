@@ -37,7 +37,7 @@ _KEY = re.compile(r"<AccessKeyId>(\w+)<")
 class Fleet(FakeAws):
     """An organization of six accounts in front of an engine.
 
-    One is suspended, one cannot be entered; one has a region switched off and shows no metrics in the others.
+    One is suspended, one cannot be entered; one has a region switched off and is throttled by CloudWatch in the others.
     """
 
     def __init__(self, engine: str) -> None:
@@ -60,7 +60,7 @@ class Fleet(FakeAws):
             ]
             return jsonish({"Regions": [{"RegionName": region, "RegionOptStatus": state} for region, state in rows]})
         if name == "cloudwatch:GetMetricData" and self.keys.get(call.access_key) == OFF:
-            return refusal("AccessDenied", "not authorized to perform: cloudwatch:GetMetricData", 403)(call)
+            return refusal("Throttling", "Rate exceeded", 400)(call)
         return super().answer(call, raw)
 
     def _assume(self, call: AwsCall, raw: _Raw) -> Answer:
@@ -156,12 +156,11 @@ def test_what_cannot_be_entered_is_said_once_per_cause_and_counted(whole: tuple[
     closed = {f"{DENIED}/{region}" for region in (FIRST, SECOND, APART)}
     refused = f"User: arn:aws:iam::{ONE}:root is not authorized to perform: sts:AssumeRole on resource: {role}"
     off = "region <region> is not enabled in the account: enable it, or leave it out"
-    metrics = "AccessDenied: not authorized to perform: cloudwatch:GetMetricData"
     assert causes == [
         f"not audited: SUSPENDED in the organization ({SUSPENDED} an account)",
         f"not reached: sts:AssumeRole denied: AccessDenied: {refused} ({', '.join(sorted(closed))})",
         f"not reached: account:ListRegions switched off: {off} ({OFF}/{SECOND})",
-        f"not read: cloudwatch:GetMetricData denied: {metrics} ({OFF}/{FIRST})",
+        f"not read: cloudwatch:GetMetricData throttled: Throttling: Rate exceeded ({OFF}/{FIRST})",
     ]
     unreached = {subject for check, subject in ran.of("FAILED") if check == "target-reached"}
     assert unreached == {*closed, f"{OFF}/{SECOND}"}
@@ -187,6 +186,40 @@ def test_workers_say_the_same_of_a_fleet_and_enter_nothing(
     ran.assert_no_crash()
     assert (told(ran), summary(ran), ran.code) == (told(whole[0]), summary(whole[0]), whole[0].code)
     assert sum(fleet.assumed.values()) == 5
+
+
+@pytest.fixture(scope="module")
+def shards(suite: Suite, folder: Path, options: list[str]) -> Path:
+    """The folder in which three shards left theirs: the organization in any of them, its accounts dealt."""
+    for number in (1, 2, 3):
+        ran = suite.run(folder / "shards" / str(number), "--accounts=organization", *options, f"--shard={number}/3")
+        ran.assert_no_crash()
+        assert f"shard {number} of 3 ..." in ran.said
+    return folder / "shards"
+
+
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "two"])
+def test_shards_are_merged_to_the_same_report(
+    workers: tuple[str, ...], whole: tuple[Ran, Counter[str]], shards: Path, suite: Suite, folder: Path
+) -> None:
+    name = "-".join(("merged", *workers))
+    ran = suite.run(folder / name, "merge", str(shards), *workers)
+    ran.assert_no_crash()
+    assert (told(ran), summary(ran), ran.code) == (told(whole[0]), summary(whole[0]), whole[0].code)
+    assert ran.last_line == whole[0].last_line
+
+
+def test_shards_that_are_not_there_are_not_reached_and_the_rest_is_told_as_ever(
+    whole: tuple[Ran, Counter[str]], shards: Path, suite: Suite, folder: Path
+) -> None:
+    ran = suite.run(folder / "two-of-three", "merge", str(shards / "1"), str(shards / "3"))
+    ran.assert_no_crash()
+    gone = {row["account"] for row in ran.of("FAILED").values() if row["found"].startswith("shard 2 of 3 missing")}
+    here = sorted({ONE, TWO, LOGS, OFF, DENIED} - gone)
+    assert gone
+    assert told(ran, *here) == told(whole[0], *here)
+    (line,) = [line for line in summary(ran) if "shard 2 of 3 missing: no folder holds it" in line]
+    assert all(account in line for account in gone)
 
 
 def test_a_central_bucket_is_read_in_its_owners_name(whole: tuple[Ran, Counter[str]]) -> None:

@@ -42,8 +42,9 @@ def answer(request: Request, estate: Estate) -> Reply | None:
     """The answer, None for an operation that nobody should need."""
     if request.operation == "ListBuckets":
         names = "".join(
-            f"<Bucket><Name>{name}</Name><CreationDate>2023-11-15T19:27:19.000Z</CreationDate></Bucket>"
-            for name in _names(estate, request.account)
+            f"<Bucket><Name>{name}</Name><CreationDate>2023-11-15T19:27:19.000Z</CreationDate>"
+            f"<BucketRegion>{region}</BucketRegion></Bucket>"
+            for name, region in _names(estate, request.account)
         )
         return of_xml(f"<ListAllMyBucketsResult {_NS}>{_OWNER}<Buckets>{names}</Buckets></ListAllMyBucketsResult>")
     bucket, key = request.names
@@ -95,9 +96,9 @@ def _package(number: str | None, key: str) -> Reply:
     return of_head(len(package.content), **digest)
 
 
-def _names(estate: Estate, account: str) -> Iterator[str]:
+def _names(estate: Estate, account: str) -> Iterator[tuple[str, str]]:
     for region in estate.region_names:
         target = estate.target(account, region)
         if target:
-            yield target.artifacts
-            yield from (forwarder.bucket for forwarder in target.forwarders)
+            yield target.artifacts, region
+            yield from ((forwarder.bucket, region) for forwarder in target.forwarders)

@@ -20,7 +20,7 @@ TargetApplies = Callable[[Seen, Desired], bool]
 
 FORWARDER_FACTS = frozenset({
     "template", "resources", "listed", "function", "policy", "invocation", "flow", "metrics", "code_source",
-    "change_sets", "drift", "notification", "bucket_region", "encryption", "topic", "keys",
+    "change_sets", "drift", "unwired_policy", "notification", "bucket_region", "encryption", "topic", "keys",
 })  # fmt: skip
 TARGET_FACTS = frozenset({"identity", "stacks", "functions", "shared", "artifact"})
 FACTS = FORWARDER_FACTS | TARGET_FACTS

@@ -12,6 +12,7 @@ from checks.wiring import (
     covers_every_creation,
     direct_rules,
     has_s3_trigger,
+    is_wired_or_should_be,
     lets_in,
     names_function,
     names_latest,
@@ -81,9 +82,9 @@ def _through_topics(notification: Notification, arn: str, estate: Estate) -> tup
     "trigger-wired",
     severity=Severity.CRITICAL,
     step=_STEP,
-    facts=["listed", "notification", "topic", "policy"],
+    facts=["listed", "notification", "topic", "unwired_policy"],
     fix="trigger",
-    applies=has_s3_trigger,
+    applies=is_wired_or_should_be,
 )
 def test_new_objects_reach_the_forwarder(forwarder: Forwarder, estate: Estate, advise: Callable[[str], None]) -> None:
     """A rule of the bucket's notification document, direct or through a topic, calls the function for new objects.

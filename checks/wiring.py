@@ -5,12 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from fixtures.estate import Estate, Forwarder, Notification, Rule, Statement
+from fixtures.estate import CREATED, Estate, Forwarder, Notification, Rule, Statement, Topic
 from fixtures.fact import value
 
 S3 = "s3.amazonaws.com"
 SNS = "sns.amazonaws.com"
-CREATED = "s3:ObjectCreated:"
 EVERY_CREATION = "s3:ObjectCreated:*"
 # S3 User Guide, "Supported event types": what `s3:ObjectCreated:*` stands for
 _CREATIONS = frozenset(f"{CREATED}{way}" for way in ("Put", "Post", "Copy", "CompleteMultipartUpload"))
@@ -33,7 +32,7 @@ def bucket_arn(partition: str, bucket: str) -> str:
 
 
 def is_created_event(event: str) -> bool:
-    """Whether a rule's event stands for new objects; `s3:*` is not one that S3 knows."""
+    """Whether a rule's event stands for new objects."""
     return event.startswith(CREATED)
 
 
@@ -53,14 +52,9 @@ def names_latest(arn: str, function: str) -> bool:
     return arn in {function, f"{function}:$LATEST"}
 
 
-def calls(rule: Rule, function: str) -> bool:
-    """Whether a rule calls this function, or a version or alias of it, for new objects."""
-    return rule.kind == "function" and names_function(rule.arn, function) and any(map(is_created_event, rule.events))
-
-
 def direct_rules(notification: Notification, arn: str) -> tuple[Rule, ...]:
     """The rules that call the function without a topic between."""
-    return tuple(rule for rule in notification.rules if calls(rule, arn))
+    return tuple(rule for rule in notification.rules if rule.calls(arn))
 
 
 def topics_of(notification: Notification) -> tuple[str, ...]:
@@ -90,6 +84,14 @@ def is_called_by_log_group(forwarder: Forwarder) -> bool:
 def has_s3_trigger(forwarder: Forwarder, _estate: Estate) -> bool:
     """Whether there is an S3 trigger to judge."""
     return forwarder.bucket_name is not None and not is_called_by_log_group(forwarder)
+
+
+def is_wired_or_should_be(forwarder: Forwarder, estate: Estate) -> bool:
+    """Whether its bucket calls it, or has to: only where no rule does so, its policy is read to know whether to ask."""
+    bucket, arn = estate.bucket_of(forwarder), function_arn(forwarder)
+    notification = value(bucket.notification) if bucket else None
+    wired = arn is not None and notification is not None and bool(direct_rules(notification, arn))
+    return wired or has_s3_trigger(forwarder, estate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,16 +161,29 @@ class Delivery:
 
 def deliveries(notification: Notification, forwarders: Iterable[Forwarder], estate: Estate) -> tuple[Delivery, ...]:
     """Every way in which new objects reach one of `forwarders`, direct or through a topic."""
+    topics = set(topics_of(notification))
+    ends = {rule.arn for rule in notification.rules}
+    ends.update(end for topic in topics if topic in estate.topics for end in _ends_of(estate.topics[topic]))
+    named = {_unqualified(end) for end in ends}
     found = []
     for forwarder in forwarders:
         arn = function_arn(forwarder)
-        if arn is None:
+        if arn is None or arn not in named:  # of a fleet's thousands, one or two are
             continue
         found += [Delivery(rule, forwarder) for rule in direct_rules(notification, arn)]
         for topic in estate.topics.values():
-            subscriptions = [end for end in value(topic.lambda_endpoints) or () if names_function(end, arn)]
+            subscriptions = [end for end in _ends_of(topic) if names_function(end, arn)]
             found += [Delivery(rule, forwarder) for rule in topic_rules(notification, topic.arn) for _ in subscriptions]
     return tuple(found)
+
+
+def _ends_of(topic: Topic) -> tuple[str, ...]:
+    return value(topic.lambda_endpoints) or ()
+
+
+def _unqualified(arn: str) -> str:
+    """A function's ARN without version or alias."""
+    return ":".join(arn.split(":")[:7])
 
 
 def duplicates(ways: Iterable[Delivery]) -> tuple[tuple[Delivery, Delivery], ...]:

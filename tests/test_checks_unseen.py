@@ -119,7 +119,7 @@ def _hidden_in(seen: Seen, fact: str, why: Unreadable) -> Seen:
             return replace(seen, shared=why)
         case "artifact":
             return replace(seen, artifact=why)
-    hide: dict[str, Any] = {fact: why}
+    hide: dict[str, Any] = {"policy" if fact == "unwired_policy" else fact: why}
     return replace(seen, forwarders=tuple(replace(forwarder, **hide) for forwarder in seen.forwarders))
 
 

@@ -32,7 +32,8 @@ LOSSES = {
     "s3:GetBucketNotificationConfiguration": {"notification"},
     "s3:GetObject": {"code_source"},
     "s3:GetPublicAccessBlock": {"public"},
-    "s3:HeadBucket": {"region", "package", "public"},
+    "s3:HeadBucket": {"package", "public", "region"},  # of the artifact bucket
+    "s3:ListBuckets": set(),  # then each bucket is asked for its region
     "s3:HeadObject": {"package", "code_source"},
     "secretsmanager:DescribeSecret": {"secret"},
     "sns:ListSubscriptionsByTopic": {"lambda_endpoints"},

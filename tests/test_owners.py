@@ -104,17 +104,31 @@ def test_every_read_of_a_bucket_expects_its_owner(world: World, fake: FakeAws) -
     assert sorted(set(expected)) == [(ONE, ONE), (OTHER, OTHER)]
 
 
-def test_nobody_is_asked_while_every_bucket_is_its_own_accounts(world: World) -> None:
+def test_no_other_account_is_asked_while_every_bucket_is_its_own_accounts(world: World) -> None:
     world.owned_by(ONE)
     assert world.bucket(ONE, OTHER, THIRD).owner == ONE
-    assert world.asked == {}
+    assert world.asked == {ONE: 1}
 
 
-def test_nobody_is_asked_where_one_account_is_all_there_is(world: World) -> None:
+def test_no_other_account_is_asked_where_one_is_all_there_is(world: World) -> None:
     bucket = world.bucket(ONE)
     assert isinstance(bucket.notification, Unreadable)
     assert bucket.notification.cause is Cause.DENIED
-    assert world.asked == {}
+    assert world.asked == {ONE: 1}
+
+
+def test_where_the_listing_says_the_region_no_bucket_is_asked_for_it(world: World, fake: FakeAws) -> None:
+    world.owned_by(ONE)
+    shown = in_words("s3:ListBuckets", {"Buckets": {"Bucket": [{"Name": BUCKET, "BucketRegion": "eu-west-3"}]}})
+    fake.say("s3:ListBuckets", shown)
+    assert world.bucket(ONE).region == "eu-west-3"
+    assert "s3:HeadBucket" not in fake.counted()
+
+
+def test_a_region_is_asked_of_the_bucket_where_buckets_may_not_be_listed(world: World, fake: FakeAws) -> None:
+    world.owned_by(ONE)
+    fake.say("s3:ListBuckets", DENIED)
+    assert world.bucket(ONE).region == REGION
 
 
 def test_a_bucket_of_no_account_of_the_run_stays_unread(world: World) -> None:
@@ -140,8 +154,9 @@ def test_an_account_that_may_not_list_its_buckets_does_not_hide_another(world: W
 def test_a_second_look_at_one_target_still_knows_the_owner_and_asks_nobody_again(world: World) -> None:
     owners = Owners(entrance.aws for account in (ONE, OTHER) if (entrance := world.entrance(account)).aws)
     assert world.bucket(ONE, OTHER, owners=owners).owner == OTHER
+    first = world.asked[OTHER]
     assert world.bucket(ONE, owners=owners).owner == OTHER
-    assert world.asked == {ONE: 1, OTHER: 1}
+    assert (world.asked[OTHER] - first, world.asked[ONE]) == (1, 2)  # each where its bucket's region is, once a look
 
 
 def test_facts_that_nobody_asked_for_make_nobody_asked_for_buckets(world: World, fake: FakeAws) -> None:

@@ -9,7 +9,7 @@ from fixtures.aws import Aws, iam_action
 from fixtures.fact import Absent, Cause, Unreadable
 from fixtures.patience import Wait
 from fixtures.readers.buckets import (
-    read_bucket_names,
+    read_own_buckets,
     read_bucket_region,
     read_encryption,
     read_notification,
@@ -68,7 +68,7 @@ class Case:
 
 
 CASES: Mapping[str, Case] = {
-    "buckets.read_bucket_names": Case(lambda aws: read_bucket_names(aws, REGION), ("s3:ListBuckets",)),
+    "buckets.read_own_buckets": Case(lambda aws: read_own_buckets(aws, REGION), ("s3:ListBuckets",)),
     "buckets.read_bucket_region": Case(
         lambda aws: read_bucket_region(aws, REGION, "logs"), ("s3:HeadBucket",), ("NoSuchBucket",)
     ),

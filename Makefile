@@ -28,7 +28,8 @@ THOROUGH := tests/test_policy_sandbox.py tests/test_policy_fix_sandbox.py tests/
   tests/test_end_to_end_limits.py tests/test_end_to_end_approved.py tests/test_end_to_end_fleet.py tests/test_permission_end_to_end.py \
   tests/test_permission_undo.py \
   tests/test_chaos.py tests/test_resume.py tests/test_interrupt.py \
-  tests/test_end_to_end_rings.py tests/test_end_to_end_triggers.py tests/test_end_to_end_change_sets.py
+  tests/test_end_to_end_rings.py tests/test_end_to_end_triggers.py tests/test_end_to_end_change_sets.py \
+  tests/test_history_end_to_end.py
 
 .PHONY: help setup demo test thorough chaos lint bench docs lock clean
 .DEFAULT_GOAL := help

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from checks.outcome import Status
 from checks.verdict import HOLDS, NOT_SEEN, Verdict
+from checks.waiving import Waiving
 from reports.coverage import Coverage, Gap
 from reports.html_calendar import calendar_block
 from reports.html_groups import MOST_GROUPS, groups_block
@@ -17,6 +18,7 @@ from reports.html_rows import rows_block, rows_of
 from reports.standing import standing
 from reports.summary import Run, Summary
 from reports.terminal_text import fix_numbers, fixable_text
+from reports.waivers_text import waiver_troubles
 
 STYLE = Path(__file__).with_name("page.css")
 SCRIPT = Path(__file__).with_name("page.js")
@@ -48,6 +50,7 @@ def _parts(summary: Summary, results_link: str) -> Iterator[str]:
     found = standing(run.results, run.estate)
     yield f'<div class="tiles">{"".join(_tiles(summary))}</div>'
     yield from _fixing(summary)
+    yield from _waivers(run.waiving)
     yield who_must_act(found, commands, fixing=run.fixing)
     yield from _gaps(summary.coverage)
     if run.history:
@@ -58,6 +61,7 @@ def _parts(summary: Summary, results_link: str) -> Iterator[str]:
         ("Left to a person" if run.fixing else "Findings by cause", summary.findings, "findings-by-cause"),
         ("Could not tell", summary.unseen, "unseen"),
         ("Fixed and proved", summary.fixed, "fixed"),
+        ("Waived", summary.waived, "waived"),
         ("No evidence", summary.quiet, "quiet"),
         ("Notes", summary.advice, "notes"),
     )
@@ -152,6 +156,16 @@ def _plan(lines: tuple[str, ...]) -> Iterator[str]:
     if lines:
         text = "<br>".join(map(escape, lines))
         yield f'<details class="groups plan part" open><summary><h2>Plan</h2></summary><pre>{text}</pre></details>'
+
+
+def _waivers(waiving: Waiving | None) -> Iterator[str]:
+    """What somebody has to do about waivers: errors and warnings, each with its line in the file."""
+    troubles = tuple(waiver_troubles(waiving)) if waiving else ()
+    if troubles:
+        items = "".join(
+            f'<li class="{"bad" if colour == "red" else ""}">{escape(text)}</li>' for text, colour in troubles
+        )
+        yield f'<section class="gaps part"><h2>Waivers to look at</h2><ul>{items}</ul></section>'
 
 
 def _not_applicable(reasons: Mapping[str, tuple[str, ...]]) -> Iterator[str]:

@@ -246,13 +246,13 @@ def test_an_older_file_is_brought_up_to_date(tmp_path: Path, monkeypatch: pytest
     assert became(keep(tmp_path / "h", 1, [found(Status.FAILED)])) == {EDGE: "still"}
 
 
-def test_a_fleet_of_24_000_findings_is_kept_within_a_few_seconds(tmp_path: Path) -> None:
+def test_a_fleet_of_24_000_findings_is_kept_within_seconds(tmp_path: Path) -> None:
     many = [found(Status.FAILED, f"{TARGET}/forwarder-{number}") for number in range(24_000)]
     keep(tmp_path / "h", 0, many)
     began = time.process_time()
     history = keep(tmp_path / "h", 1, many)
     assert history.changes.counts == {Change.STILL: 24_000}
-    assert time.process_time() - began < 5  # under 1 s on an idle machine; CI is neither
+    assert time.process_time() - began < 3  # about half a second on an idle machine
 
 
 @pytest.mark.parametrize("workers", [[], ["-n2"]], ids=["alone", "distributed"])

@@ -1,7 +1,7 @@
 """One result, frozen: what reports, history and plan read. It travels in a report's `user_properties`."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from checks.outcome import Severity, Status
@@ -54,11 +54,7 @@ class Result:
 
     def properties(self) -> list[tuple[str, str]]:
         """The result as report properties: builtin types only, empty ones left out."""
-        return [
-            (name, str(text))
-            for name, text in asdict(self).items()
-            if name not in {"nodeid", "seconds"} and (text or name == "status")
-        ]
+        return [(name, str(text)) for name in _TOLD if (text := getattr(self, name)) or name == "status"]
 
     def text(self) -> str:
         """The evidence as a few lines for terminal and report, without a traceback."""
@@ -81,6 +77,7 @@ class Result:
         return "\n".join(lines)
 
 
+_TOLD = tuple(field.name for field in fields(Result) if field.name not in {"nodeid", "seconds"})
 _TEXTS = frozenset(field.name for field in fields(Result)) - {"severity", "status", "nodeid", "seconds"}
 
 

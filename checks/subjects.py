@@ -94,7 +94,7 @@ def _targets(config: pytest.Config, estate: Estate, meta: Check | None) -> Itera
 
 def _buckets(_config: pytest.Config, estate: Estate, _meta: Check | None) -> Iterator[Subject]:
     for name in estate.buckets:
-        first = min((f for f in estate.forwarders if f.bucket_name == name), key=str, default=None)
+        first = min(estate.of_bucket(name), key=str, default=None)
         if first is not None:
             yield Subject(f"{first.target}/{name}", "bucket", first.target, name)
 

@@ -78,7 +78,7 @@ def test_artifact_bucket_is_private(target: Seen) -> None:
 def test_artifact_bucket_is_no_notification_bucket(target: Seen, estate: Estate) -> None:
     """The bucket with the package is not one whose new objects are forwarded: uploads would be sent to XDR."""
     artifact = _artifact(target)
-    users = [str(forwarder) for forwarder in estate.forwarders if forwarder.bucket_name == artifact.name]
+    users = [str(forwarder) for forwarder in estate.of_bucket(artifact.name)]
     expect(
         not users,
         expected="a bucket of its own",

@@ -23,10 +23,11 @@ def stale_rules(rules: Iterable[Rule], estate: Estate) -> tuple[tuple[Rule, ...]
             unclear.append(f"{rule.arn} is not a function's ARN")
             continue
         target = Target(pieces[4], pieces[3])
-        if all(seen.target != target for seen in estate.targets):
+        try:
+            functions = estate.seen(target).functions
+        except KeyError:
             unclear.append(f"{rule.arn}: {target} was not looked at")
             continue
-        functions = estate.seen(target).functions
         if isinstance(functions, Absent | Unreadable):
             unclear.append(f"{rule.arn}: {functions}")
         elif pieces[6] not in {function.name for function in functions}:
@@ -94,7 +95,7 @@ def test_no_object_is_delivered_twice(bucket: Bucket, estate: Estate) -> None:
 def test_no_forwarder_calls_itself(bucket: Bucket, estate: Estate) -> None:
     """Nothing a forwarder does calls it again: no rule fires on the tags it sets, its package lies elsewhere."""
     notification = known(bucket.notification, expected=f"bucket {bucket.name}")
-    users = [forwarder for forwarder in estate.forwarders if forwarder.bucket_name == bucket.name]
+    users = estate.of_bucket(bucket.name)
     tagging = [rule for rule in notification.rules if any(event.startswith(_TAGGING) for event in rule.events)]
     taggers = [forwarder for forwarder in users if tagging and _tags(forwarder)]
     loops = [
@@ -144,6 +145,6 @@ def _unseen_topics(topics: Iterable[str], estate: Estate) -> Iterator[str]:
 
 
 def _unseen_functions(bucket: Bucket, estate: Estate) -> Iterator[str]:
-    for forwarder in estate.forwarders:
-        if forwarder.bucket_name == bucket.name and isinstance(forwarder.listed, Unreadable):
+    for forwarder in estate.of_bucket(bucket.name):
+        if isinstance(forwarder.listed, Unreadable):
             yield f"which function {forwarder.name} has: {forwarder.listed}"

@@ -93,7 +93,7 @@ class Chaos:
         botocore.endpoint.Endpoint._do_get_response = noting_answer
         botocore.httpsession.URLLib3Session.send = faulty_send
         # pauses before a call is repeated prove nothing here
-        Governor.pause = lambda _governor, seconds: time.sleep(min(seconds, 0.01))
+        Governor.pause = lambda _governor, seconds: time.sleep(min(max(seconds, 0.0), 0.01))
 
     def _reached(self, step: str, call: Call) -> bool:
         """Whether this write is the chosen one; a fault that lasts also takes those of its kind that come later."""

@@ -10,11 +10,11 @@ from checks.looked import Looked
 from checks.outcome import Severity, Status
 from checks.waiving import accepted, waiving
 from fixtures.errors import InputError
-from fixtures.estate import Target
+from fixtures.estate import Rule, Target
 from fixtures.settings import Settings
 from fixtures.waivers import Waivers, read_waivers
 from remediation.planner import make_plan
-from tests.estates import HERE, a_legacy_forwarder, an_estate, some_desires
+from tests.estates import CREATED, HERE, a_bucket, a_legacy_forwarder, a_seen, an_arn, an_estate, some_desires
 from tests.estates import NOW as DAY
 from tests.fake_run import case
 from tests.planning import an_intent, findings, told
@@ -193,6 +193,28 @@ def test_a_plan_mends_nothing_that_is_waived_and_says_what_it_leaves_for_it() ->
     assert not [line for line in told(held) if line.startswith("do UpdateForwarderStack")]
     assert any("code-current is waived until 2027-01-01T00:00:00Z (SEC-42)" in line for line in told(held))
     assert make_plan([left], estate, some_desires(), an_intent(), DAY).targets == ()
+
+
+@pytest.mark.parametrize(
+    ("fix", "name", "step"),
+    [("shared-stack", "", "UpdateForwarderStack"), ("trigger", "one", "MergeNotification"),
+     ("stale-rules", "one-logs", "MergeNotification")],
+)  # fmt: skip
+def test_what_a_step_would_mend_besides_is_left_too(fix: str, name: str, step: str) -> None:
+    gone = Rule("function", an_arn("lambda", "function:decommissioned"), (CREATED,), "archive/")
+    seen = a_seen(a_legacy_forwarder("one", policy=()), shared=())
+    estate = an_estate(targets=[seen], buckets=[a_bucket("one-logs", gone)])
+    wanted = findings({"forwarder-stack": ["one"]} if fix == "shared-stack" else {"trigger": ["one"]})
+    left = [replace(one, status=Status.WAIVED, expires="2027-01-01T00:00:00Z", ticket="SEC-42")
+            for one in findings({fix: [name]})]  # fmt: skip
+    intent = an_intent(allow=frozenset({"remove-stale-rules"}))
+    (free,) = make_plan(wanted, estate, some_desires(), intent, DAY).targets
+    (held,) = make_plan([*wanted, *left], estate, some_desires(), intent, DAY).targets
+    assert any(line.startswith(f"do {step} ") for line in told(free))
+    # the stale rule stands in everybody's way, and taking it out was allowed; the forwarder's own trigger is left
+    others = {"do MergeNotification one-logs ()"} if fix == "trigger" else set()
+    assert {line for line in told(held) if line.startswith("do ")} == others
+    assert any("(SEC-42)" in line for line in told(held))
 
 
 @pytest.mark.parametrize("workers", [[], ["-n2"]], ids=["alone", "distributed"])

@@ -197,15 +197,20 @@ def junit_of(path: Path) -> dict[str, tuple[dict[str, str], list[str]]]:
     return cases
 
 
-def html_rows(path: Path) -> dict[str, dict[str, str]]:
-    """Of each test on the page: what stands in its columns, without markup."""
-    blob = re.search(r'data-jsonblob="([^"]*)"', path.read_text(encoding="utf-8"))
-    assert blob
+def html_rows(path: Path) -> dict[tuple[str, str], dict[str, str]]:
+    """Of each row on the page, by check and subject: what stands in it, without markup; what passed has none."""
     rows = {}
-    for name, (test,) in json.loads(html.unescape(blob[1]))["tests"].items():
-        shown = re.sub(r"<i hidden>[^<]*</i>", "", "\n".join(test["resultsTableRow"]))
-        cells = re.findall(r'<td class="col-(\w+)[^"]*">(.*?)</td>', shown)
-        rows[name] = {column: html.unescape(re.sub(r"<[^>]+>", " ", text)).strip() for column, text in cells}
+    page = path.read_text(encoding="utf-8")
+    for row in re.findall(r'<tr id="[^"]*" class="row [^"]*" role="row">(.*?)</tr>', page, re.DOTALL):
+        status, check, where, evidence = re.findall(r'<td role="cell">(.*?)</td>', row, re.DOTALL)
+        mark = re.search(r'class="mark">([^<]*)</span>.*class="severity [^"]*">([^<]*)<', status)
+        name = re.search(r'class="check">([^<]*)<', check)
+        assert mark, status
+        assert name, check
+        key = html.unescape(name[1]), html.unescape(where.partition("<a ")[0].strip())
+        assert key not in rows, "a result has two rows"
+        told = html.unescape(re.sub(r"<[^>]+>", " ", evidence))
+        rows[key] = {"status": mark[1], "severity": mark[2], "evidence": told}
     return rows
 
 

@@ -9,10 +9,10 @@ from fixtures.aws import Aws, iam_action
 from fixtures.fact import Absent, Cause, Unreadable
 from fixtures.patience import Wait
 from fixtures.readers.buckets import (
-    read_own_buckets,
     read_bucket_region,
     read_encryption,
     read_notification,
+    read_own_buckets,
     read_package,
     read_public,
 )

@@ -1,7 +1,7 @@
 """`make bench`: what an audit costs beside what one would use instead, measured in one session on one machine.
 
-    make bench                              some minutes: every contender, small and large estate
-    make bench ARGS="--full"                also hundreds of accounts, and the size of an installation
+    make bench                              five minutes: every contender, 400 forwarders
+    make bench ARGS="--full"                also 4,000 forwarders, throttling, hundreds of accounts
     make bench ARGS="--only three,all"      some cases, by name (--list)
     make bench ARGS="--repeat 3"            the median of three; for figures that are published
     make bench ARGS="--write docs/benchmarks.md"    puts the tables between the page's two markers

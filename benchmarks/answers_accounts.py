@@ -1,11 +1,11 @@
-"""What the emulated STS, IAM, Account, EC2, tagging, SNS and Secrets Manager answer: who is who, and which regions are on."""
+"""What the emulated STS, IAM, Account, EC2, tagging and Secrets Manager answer: who is who, which regions are on."""
 
 from benchmarks.estate import HOME, REGIONS, ROLE, Estate, Target
 from benchmarks.reply import Reply, of_json, of_query, refused
 from benchmarks.request import Request
 
 
-def answer(request: Request, estate: Estate) -> Reply | None:
+def answer(request: Request, estate: Estate) -> Reply | None:  # noqa: PLR0911  an operation each
     """The answer, None for an operation that nobody should need."""
     match request.operation:
         case "AssumeRole":
@@ -58,5 +58,7 @@ def _regions() -> Reply:
         "<optInStatus>opt-in-not-required</optInStatus></item>"
         for name in REGIONS
     )
-    body = f"<DescribeRegionsResponse><requestId>1</requestId><regionInfo>{names}</regionInfo></DescribeRegionsResponse>"
+    body = (
+        f"<DescribeRegionsResponse><requestId>1</requestId><regionInfo>{names}</regionInfo></DescribeRegionsResponse>"
+    )
     return Reply(200, "text/xml", body.encode())

@@ -9,7 +9,7 @@ from benchmarks.request import Request
 _PAGE = 50  # ListFunctions (Lambda API reference)
 
 
-def answer(request: Request, target: Target) -> Reply | None:
+def answer(request: Request, target: Target) -> Reply | None:  # noqa: PLR0911  an operation each
     """The answer, None for an operation that nobody should need."""
     if request.operation == "ListFunctions":
         begin = int(request.query.get("Marker", "0"))
@@ -29,7 +29,9 @@ def answer(request: Request, target: Target) -> Reply | None:
         case "GetPolicy":
             return of_json({"Policy": json.dumps(_policy(target, forwarder)), "RevisionId": "1"})
         case "GetFunctionEventInvokeConfig":
-            return refused("lambda", "ResourceNotFoundException", f"The function {name} doesn't have an EventInvokeConfig", 404)
+            return refused(
+                "lambda", "ResourceNotFoundException", f"The function {name} doesn't have an EventInvokeConfig", 404
+            )
     return None
 
 

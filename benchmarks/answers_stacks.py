@@ -11,7 +11,9 @@ from benchmarks.request import Request
 _PAGE = 100  # stacks in one DescribeStacks answer: AWS documents only "1 MB", and about a hundred are seen
 _CREATED = "2023-11-15T19:27:19.000Z"
 _UPDATED = "2026-10-01T08:00:00.000Z"
-_DESCRIBED = "This CloudFormation template deploys the SecureWorks TDR Lambda function for AWS logs stored in an S3 bucket."
+_DESCRIBED = (
+    "This CloudFormation template deploys the SecureWorks TDR Lambda function for AWS logs stored in an S3 bucket."
+)
 
 
 def answer(request: Request, target: Target) -> Reply | None:
@@ -70,7 +72,10 @@ def _parameters(target: Target, forwarder: Forwarder) -> dict[str, str]:
         "NotificationBucketCustomerManagedKMSarn": "",
     }
     if forwarder.is_legacy:
-        legacy = {"LegacyCodeBucket": f"legacy-{target.account}-{target.region}", "LegacyCodeKey": "scwx-tdr-lambda.zip"}
+        legacy = {
+            "LegacyCodeBucket": f"legacy-{target.account}-{target.region}",
+            "LegacyCodeKey": "scwx-tdr-lambda.zip",
+        }
         return common | legacy | {"LegacyToken": "****"}
     current = {"IntegrationType": INTEGRATION, "TaegisLambdaS3BucketName": target.artifacts, "LambdaEnvKMSarn": ""}
     return common | current | {"EnableObjectTagging": "false"}
@@ -103,7 +108,7 @@ def _template(request: Request, target: Target) -> Reply:
 
 
 @cache
-def _body(legacy: bool | None) -> Reply:  # noqa: FBT001  None is the shared stack's
+def _body(legacy: bool | None) -> Reply:
     body = shared_body() if legacy is None else template_of(legacy=legacy)
     stages = "<StagesAvailable><member>Original</member><member>Processed</member></StagesAvailable>"
     return of_query("GetTemplate", f"<TemplateBody>{escape(body)}</TemplateBody>{stages}")

@@ -47,7 +47,7 @@ def _events(request: Request, target: Target, traffic: Traffic) -> Reply:
 
 
 @cache
-def _page(traffic: Traffic, failing: bool, pattern: str, since: int, begin: int, limit: int) -> Reply:  # noqa: FBT001, PLR0913, PLR0917  the key of what is kept
+def _page(traffic: Traffic, failing: bool, pattern: str, since: int, begin: int, limit: int) -> Reply:  # noqa: PLR0913, PLR0917  the key of what is kept
     needle = pattern.strip('"')
     day = _day(traffic, failing=failing)
     events = [
@@ -73,7 +73,7 @@ def _day(traffic: Traffic, *, failing: bool) -> Sequence[Event]:
             f"START {who} Version: $LATEST\n",
             f"{said}\n",
             f"END {who}\n",
-            f"REPORT {who}\tDuration: 812.33 ms\tBilled Duration: 813 ms\tMemory Size: 512 MB\tMax Memory Used: 61 MB\t\n",
+            f"REPORT {who}\tDuration: 812.3 ms\tBilled Duration: 813 ms\tMemory Size: 128 MB\tMax Memory Used: 61 MB\n",
         )
         events += [
             {
@@ -101,7 +101,7 @@ def _metrics(request: Request, target: Target, traffic: Traffic) -> Reply:
 
 
 @cache
-def _points(traffic: Traffic, metric: str, period: int, failing: bool) -> str:  # noqa: FBT001  the key of what is kept
+def _points(traffic: Traffic, metric: str, period: int, failing: bool) -> str:
     label = f'"Label": "{metric}", "StatusCode": "Complete"'
     if metric == "AsyncEventsDropped":
         return f'{label}, "Timestamps": [], "Values": []'

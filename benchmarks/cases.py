@@ -47,9 +47,9 @@ CASES = (
     Case("busy", "all checks, every forwarder called every five minutes", Estate(5, 4, 20, EVERY_FIVE_MINUTES), (
         suite(_ALL),
     )),
-    Case("many", "all checks", E3, (suite(_ALL),)),
-    Case("throttled", "all checks, throttled at AWS's rates", E3, (suite(_ALL),), share=1.0),
-    Case("misjudged", "all checks, throttled at half of AWS's rates", E3, (suite(_ALL),), share=0.5),
+    Case("many", "all checks", E3, (suite(_ALL),), full=True),
+    Case("throttled", "all checks, throttled at AWS's rates", E3, (suite(_ALL),), share=1.0, full=True),
+    Case("misjudged", "all checks, throttled at half of AWS's rates", E3, (suite(_ALL),), share=0.5, full=True),
     Case("accounts-100", "all checks", Estate(100, 10, 4), (suite(_ALL),), full=True),
     Case("accounts-300", "all checks", Estate(300, 10, 1), (suite(_ALL),), full=True),
 )  # fmt: skip

@@ -122,7 +122,8 @@ def _plain_command(_running: Running, folder: Path) -> list[str]:
 
 def _plain_environment(running: Running, folder: Path) -> dict[str, str]:
     return {
-        "ACCOUNTS": ",".join(running.estate.account_ids), "REGIONS": ",".join(running.estate.region_names), "ROLE": ROLE,
+        "ACCOUNTS": ",".join(running.estate.account_ids), "REGIONS": ",".join(running.estate.region_names),
+        "ROLE": ROLE,
         "CODE_SHA256": code_of(legacy=False).code_sha256,
         "TEMPLATE": str(write_release(folder / "release") / LAMBDA_TEMPLATE),
     }  # fmt: skip
@@ -158,7 +159,7 @@ def _custodian_environment(_running: Running, folder: Path) -> dict[str, str]:
 
 
 def _custodian_answers(running: Running, folder: Path) -> Answers:
-    found = {name: 0 for name in POLICIES}
+    found = dict.fromkeys(POLICIES, 0)
     for file in (folder / "found").rglob("resources.json"):
         found[file.parent.name] += len(json.loads(file.read_text(encoding="utf-8")))
     count = running.estate.count

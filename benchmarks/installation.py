@@ -36,7 +36,7 @@ def size_text(folder: Path) -> Iterator[str]:
         if done.returncode:
             yield f"Installation without the sandbox: not measured, {command[-1]} could not be installed."
             return
-    packages = sorted(place.glob("lib/*/site-packages"))[0]
+    packages = next(place.glob("lib/*/site-packages"))
     megabytes = _size(place) / 1e6
     largest = sorted(((_size(one), one.name) for one in packages.iterdir() if one.is_dir()), reverse=True)[:4]
     parts = ", ".join(f"{name} {size / 1e6:.0f}" for size, name in largest)

@@ -55,9 +55,11 @@ class Running:
     def environment(self) -> Mapping[str, str]:
         """What boto3 needs to talk to it, and nothing of this machine's."""
         return {
-            "AWS_ENDPOINT_URL": self.endpoint, "AWS_ACCESS_KEY_ID": "AKIABENCHMARK", "AWS_SECRET_ACCESS_KEY": "synthetic",
+            "AWS_ENDPOINT_URL": self.endpoint, "AWS_ACCESS_KEY_ID": "AKIABENCHMARK",
+            "AWS_SECRET_ACCESS_KEY": "synthetic",
             "AWS_DEFAULT_REGION": self.estate.region_names[0], "AWS_REGION": self.estate.region_names[0],
-            "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+            "AWS_EC2_METADATA_DISABLED": "true",
             "NO_PROXY": "127.0.0.1",
         }  # fmt: skip
 

@@ -174,7 +174,6 @@ class TestDrift:
         assert isinstance(found, Unreadable)
         assert found.reason == expected
 
-
     @pytest.mark.parametrize("reason", ["iam:GetRole is not allowed on TaegisLambdaRole", ""])
     def test_a_stack_of_which_a_resource_could_not_be_read_is_not_in_sync(
         self, reason: str, fake: FakeAws, fake_account: Aws

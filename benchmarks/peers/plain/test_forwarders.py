@@ -1,6 +1,6 @@
 """The questions that the suite asks of each forwarder, each as a plain test."""
 
-import datetime
+import datetime as dt
 import json
 import os
 import time
@@ -18,7 +18,9 @@ class Loader(yaml.SafeLoader):
     """Takes CloudFormation's short forms for what they are."""
 
 
-Loader.add_multi_constructor("!", lambda loader, tag, node: (tag, node.value if isinstance(node.value, str) else str(node.value)))
+Loader.add_multi_constructor(
+    "!", lambda _loader, tag, node: (tag, node.value if isinstance(node.value, str) else str(node.value))
+)
 
 
 def test_runtime_is_a_custom_one(forwarder):
@@ -95,7 +97,7 @@ def test_key_of_the_bucket_is_named(forwarder):
 
 
 def test_calls_succeed(forwarder):
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     answer = forwarder.client("cloudwatch").get_metric_data(
         MetricDataQueries=[
             {
@@ -110,7 +112,7 @@ def test_calls_succeed(forwarder):
             }
             for name in ("Errors", "Throttles")
         ],
-        StartTime=now - datetime.timedelta(hours=24),
+        StartTime=now - dt.timedelta(hours=24),
         EndTime=now,
     )  # fmt: skip
     assert not any(sum(result["Values"]) for result in answer["MetricDataResults"])

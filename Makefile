@@ -2,6 +2,7 @@
 #   make demo     audit, fix and prove an emulated AWS estate on this machine, then judge the outcome; SIZE=40: a fleet
 #   make test     the suite's own tests          make test ARGS="-k trigger -x"
 #   make thorough what make test leaves out: policies with IAM enforced, a whole rollback, limits, fleets
+#   make scale    200 forwarders through their rings: one breaks, the run stops and is resumed
 #   make chaos    every fault at every write of a fix, then a resume: a quarter of an hour, and prints the table
 #   make lint     ruff, mypy, and that the generated pages are up to date
 #   make bench    what an audit costs, as ratios
@@ -28,10 +29,12 @@ THOROUGH := tests/test_policy_sandbox.py tests/test_policy_fix_sandbox.py tests/
   tests/test_end_to_end_limits.py tests/test_end_to_end_approved.py tests/test_end_to_end_fleet.py tests/test_permission_end_to_end.py \
   tests/test_permission_undo.py \
   tests/test_chaos.py tests/test_resume.py tests/test_interrupt.py \
-  tests/test_end_to_end_rings.py tests/test_end_to_end_triggers.py tests/test_end_to_end_change_sets.py \
+  tests/test_end_to_end_triggers.py tests/test_end_to_end_change_sets.py \
   tests/test_history_end_to_end.py
+# 200 forwarders through their rings: four minutes alone.
+SCALE := tests/test_end_to_end_rings.py
 
-.PHONY: help setup demo test thorough chaos lint bench docs lock clean
+.PHONY: help setup demo test thorough scale chaos lint bench docs lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -59,10 +62,13 @@ demo: $(READY)
 	  $(RUN) fixtures.sandbox.demo "$$(ls -d forwarder-runs/*/ | tail -n 1)results.jsonl" --regions=$(DEMO_REGIONS) $(SIZE:%=--size=%) --report=$(REPORT)
 
 test: $(READY)
-	@$(RUN) pytest tests -n 3 --dist loadfile $(THOROUGH:%=--ignore=%) $(ARGS)
+	@$(RUN) pytest tests -n 3 --dist loadfile $(THOROUGH:%=--ignore=%) $(SCALE:%=--ignore=%) $(ARGS)
 
 thorough: $(READY)
 	@$(RUN) pytest $(THOROUGH) -n 2 --dist loadfile $(ARGS)
+
+scale: $(READY)
+	@$(RUN) pytest $(SCALE) $(ARGS)
 
 chaos: $(READY)
 	@$(RUN) tests.chaos $(ARGS)

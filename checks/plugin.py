@@ -74,10 +74,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     marker = metafunc.definition.get_closest_marker("check")
     meta = marker.args[0] if marker else None
-    wanted = metafunc.config.stash[OPTIONS].checks
-    # a check that was not asked for is one deselected test, and not thousands
-    left_out = wanted and isinstance(meta, Check) and meta.id not in wanted
-    found = [] if left_out else subjects(argument, metafunc.config, estate, meta)
+    # also of checks that were not asked for: a fix asks them of what it touches (remediation/unselected.py)
+    found = subjects(argument, metafunc.config, estate, meta)
     metafunc.parametrize(argument, found, ids=[str(subject) for subject in found], indirect=True)
 
 

@@ -10,12 +10,10 @@ import pytest
 
 from tests.chaos import evidence, world
 from tests.chaos.case import Arena, Case, Verdict
-from tests.chaos.faults import Fault, Spec
+from tests.chaos.faults import EXECUTE, PUT, Fault, Spec
 from tests.chaos.matrix import AT_EVERY_WRITE, all_cases, table
 
 ROOT = Path(__file__).resolve().parent.parent
-EXECUTE = ("forwarder-stack", "ExecuteChangeSet")
-PUT = ("trigger", "PutBucketNotificationConfiguration")
 # What undoing writes is held to its own tests: it is begun anew, not resumed.
 UNDOING = ("undo_artifact.py", "undo_stack.py", "undo_trigger.py")
 

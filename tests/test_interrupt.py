@@ -11,12 +11,9 @@ import pytest
 from remediation.interrupts import Interrupts
 from tests.chaos import evidence
 from tests.chaos.case import Arena, Case, run_folder
-from tests.chaos.faults import Fault, Spec
+from tests.chaos.faults import EXECUTE, PUT, Fault, Spec
 from tests.sandbox_engine import eventually
 from tests.suite_runs import Suite
-
-EXECUTE = ("forwarder-stack", "ExecuteChangeSet")
-PUT = ("trigger", "PutBucketNotificationConfiguration")
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,9 @@ from fixtures.options import RingSize
 from remediation.run_record import read_record, write_record
 from tests.chaos import evidence, world
 from tests.chaos.case import Arena, Ran, run_folder
-from tests.chaos.faults import Fault, Spec
+from tests.chaos.faults import EXECUTE, PUT, Fault, Spec
 from tests.some_options import some_options
 from tests.suite_runs import Suite
-
-EXECUTE = ("forwarder-stack", "ExecuteChangeSet")
-PUT = ("trigger", "PutBucketNotificationConfiguration")
 
 
 @pytest.fixture(scope="module")

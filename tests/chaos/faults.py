@@ -5,6 +5,10 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
+# The two writes on which most depends: step, operation.
+EXECUTE = ("forwarder-stack", "ExecuteChangeSet")
+PUT = ("trigger", "PutBucketNotificationConfiguration")
+
 
 class Fault(StrEnum):
     """What happens to the chosen write."""

@@ -10,7 +10,8 @@ from checks.state import NOBODY, NOT_APPLICABLE
 from fixtures.accounts import AccountsFile
 from fixtures.estate import Target
 from fixtures.fact import Unreadable
-from fixtures.options import ALL_REGIONS, Options
+from fixtures.option_values import ALL_REGIONS
+from fixtures.options import Options
 from fixtures.state import ESTATE, OPTIONS
 
 _NARROWING = ("keyword", "markexpr", "lf", "deselect", "maxfail", "stepwise")  # pytest's own options

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from checks.outcome import Status
-from fixtures.options import DEFAULT_FAIL_ON
+from fixtures.option_values import DEFAULT_FAIL_ON
 
 HOLDS = 0
 FINDINGS = 1

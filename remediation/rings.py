@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 
 from fixtures.estate import Target
-from fixtures.options import RingSize
+from fixtures.option_values import RingSize
 from remediation.plan import Plan, TargetPlan
 from remediation.step import Step
 

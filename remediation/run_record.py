@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fixtures.accounts import AccountsFile, Source, parse_source
 from fixtures.errors import InputError
-from fixtures.options import Options, RingSize
+from fixtures.option_values import RingSize
+from fixtures.options import Options
 from fixtures.run_folder import write_private
 from fixtures.settings import DEFAULT_FILE
 

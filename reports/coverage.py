@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 
 from fixtures.estate import Bucket, Estate, Forwarder, Seen
 from fixtures.fact import Cause, Unreadable
-from fixtures.options import ALL_REGIONS
+from fixtures.option_values import ALL_REGIONS
 from reports.grouping import CALLER
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from fixtures.accounts_file import AccountEntry
-from fixtures.options import add_options
+from fixtures.option_groups import add_options
 from fixtures.settings import DEFAULT_FILE, ForwarderSettings, Settings, TenantSettings
 
 if TYPE_CHECKING:

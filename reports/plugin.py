@@ -9,7 +9,7 @@ import pytest
 from checks.looked import Looked, looked_at
 from checks.state import NOT_APPLICABLE
 from checks.waiving import waiving
-from fixtures.options import DEFAULT_FAIL_ON
+from fixtures.option_values import DEFAULT_FAIL_ON
 from fixtures.plugin import usage_errors
 from fixtures.run_folder import has_run_folder, refuse_unwritable, run_folder, run_id, write_private
 from fixtures.state import BEGAN, DESIRES, ESTATE, OPTIONS, WAIVERS

@@ -10,7 +10,7 @@ from checks.result import Result
 from checks.verdict import Ending, Verdict, verdict
 from checks.waiving import Waiving
 from fixtures.estate import Estate
-from fixtures.options import DEFAULT_FAIL_ON
+from fixtures.option_values import DEFAULT_FAIL_ON
 from remediation.story import FixStory
 from reports.commands import Commands
 from reports.coverage import Coverage, coverage

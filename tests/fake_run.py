@@ -21,7 +21,8 @@ import pytest
 from checks.outcome import Severity, Status
 from checks.state import NOT_APPLICABLE
 from checks.result import Result
-from fixtures.options import add_options, parse_options
+from fixtures.option_groups import add_options
+from fixtures.options import parse_options
 from fixtures.state import ESTATE, OPTIONS
 from remediation.story import FIX_STORY, FixStory
 from tests.fake_run import estate_of

@@ -6,7 +6,8 @@ from typing import cast
 
 import pytest
 
-from fixtures.options import Options, add_options, parse_options
+from fixtures.option_groups import add_options
+from fixtures.options import Options, parse_options
 
 
 class _Parser:

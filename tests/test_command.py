@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from checks.registry import load_catalogue
-from fixtures.options import add_options
+from fixtures.option_groups import add_options
 from reports.catalogue_text import catalogue_page
 from reports.command import ROOT, VERBS, main, pytest_arguments
 from reports.options_text import EXIT_CODES, options_page

@@ -16,7 +16,7 @@ from fixtures.errors import InputError
 from fixtures.estate import LeftOut, Target
 from fixtures.fact import NOT_READ
 from fixtures.look import LOOK, look_again, take
-from fixtures.options import CONSENTS
+from fixtures.option_values import CONSENTS
 from fixtures.sandbox import Sandbox, SandboxSpec
 from fixtures.snapshot import read_snapshot, write_snapshot
 from fixtures.state import BASELINE, DESIRES, ESTATE, OPTIONS, SETTINGS

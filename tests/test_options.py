@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.errors import InputError
-from fixtures.options import CONSENTS
+from fixtures.option_values import CONSENTS
 from tests.some_options import parsed
 
 VALUES = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.options import RingSize
+from fixtures.option_values import RingSize
 from remediation.run_record import read_record, write_record
 from tests.chaos import evidence, world
 from tests.chaos.case import Arena, Ran, run_folder

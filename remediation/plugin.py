@@ -76,7 +76,8 @@ class TwoPasses:
     def __init__(self, config: pytest.Config, unselected: Unselected) -> None:
         self._config = config
         self._held = HeldResults()
-        self._run = (RollBack if config.stash[OPTIONS].rollback else FixRun)(config, self._held, unselected)
+        undoes = config.stash[OPTIONS].rollback
+        self._run = RollBack(config, self._held) if undoes else FixRun(config, self._held, unselected=unselected)
 
     def pytest_forwarders_desired(self, config: pytest.Config) -> None:
         """Refuse before the first call to AWS what must not be written anywhere."""
@@ -105,8 +106,7 @@ class TwoPasses:
         return done
 
     def _fix(self) -> None:
-        options = self._config.stash[OPTIONS]
-        if not options.may_write:
+        if isinstance(self._run, FixRun) and not self._config.stash[OPTIONS].may_write:
             self._run.show_plan()
             return
         with self._run.interrupts.heeded(), contextlib.suppress(KeyboardInterrupt):  # it has set `stop`

@@ -14,7 +14,6 @@ from fixtures.run_folder import earlier_run, run_folder, run_id
 from fixtures.snapshot import read_snapshot, write_snapshot
 from fixtures.state import OPTIONS
 from remediation.engine import Outcome, State, StepOutcome
-from remediation.fix_run import AFTER, BEFORE, JOURNAL, FixRun
 from remediation.journal import BrokenJournalError, Entry, Journal, is_being_written, read_journal
 from remediation.lock import TargetLocks
 from remediation.plan import Plan
@@ -29,13 +28,14 @@ from remediation.steps.undo_artifact import UndoBucket, UndoUploads
 from remediation.steps.undo_trigger import UndoTrigger
 from remediation.undo_context import Kept, Past, Undoing
 from remediation.unproved import Recheck
+from remediation.write_run import AFTER, BEFORE, JOURNAL, WriteRun
 
 _SHOWN = 3  # subjects of one reason that are named in the summary
 _NOT_LOOKED = Looked({}, {})
 
 
 @dataclass
-class RollBack(FixRun):
+class RollBack(WriteRun):
     """Undoes an earlier run with the engine, the rings, the locks and a journal of its own, and looks again."""
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 from fixtures.estate import Target
 from fixtures.sandbox import Sandbox, SandboxSpec, start_sandbox
 from fixtures.sandbox.seed_client import SeedClients
-from remediation import fix_run
+from remediation import write_run
 from remediation.unselected import Unselected
 from tests.conftest import point_at
 from tests.estates import HERE, OTHER_ACCOUNT, a_forwarder, a_legacy_forwarder, an_estate
@@ -123,7 +123,7 @@ def test_a_fix_that_breaks_what_nobody_asked_about_is_told_and_stops(
     """The forwarder of the first ring loses S3's permission; only its runtime was asked about."""
     place = SeedClients(sandbox.endpoint).at(ACCOUNT, REGION)
     function = f"{FIRST}-scwx-tdr-lambda-awsvpcflowlogs"
-    look_again, looks = fix_run.look_again, []
+    look_again, looks = write_run.look_again, []
 
     def spoiled(config: pytest.Config, targets: frozenset[Target]) -> object:
         if not looks:
@@ -134,7 +134,7 @@ def test_a_fix_that_breaks_what_nobody_asked_about_is_told_and_stops(
         looks.append(targets)
         return look_again(config, targets)
 
-    monkeypatch.setattr(fix_run, "look_again", spoiled)
+    monkeypatch.setattr(write_run, "look_again", spoiled)
     ran = run_suite(
         pytester, f"--regions={REGION}", f"--release={sandbox.release_dir}", f"--forwarders={FIRST},{SECOND}", "--fix",
         "--yes", "--checks=runtime-custom", "--rings=1,100%", "--proof-timeout=1s",

@@ -83,19 +83,9 @@ def test_a_session_that_cannot_be_renewed_ends_a_write_as_lost_credentials_that_
     assert aws.counted()["lambda:GetPolicy"] == 1
 
 
-def test_every_account_is_entered_once_and_all_by_one_client_of_sts(
-    aws: FakeAws, access: Access, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_account_is_entered_once_and_all_by_one_client_of_sts(aws: FakeAws, access: Access) -> None:
     aws.say("sts:AssumeRole", lambda _: session("AKIDROLE", 60))
-    made: list[str] = []
-    create = access.sessions._session.create_client
-
-    def counted(service: str, **more: object) -> object:
-        made.append(service)
-        return create(service, **more)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(access.sessions._session, "create_client", counted)
     for account in (ACCOUNT, OTHER, ACCOUNT):
         assert ask(access.account(account)) == "AKIDROLE"
     assert [call.form["RoleArn"].split(":")[4] for call in entries(aws)] == [ACCOUNT, OTHER]
-    assert made == ["sts"]
+    assert [service for service, *_ in access.sessions.clients._clients if service == "sts"] == ["sts"]

@@ -13,6 +13,8 @@ from botocore.credentials import Credentials  # noqa: TID251  credentials are wh
 from fixtures.answers import items, text
 from fixtures.aws import Aws, CallFailed, Clients, iam_action, translated
 from fixtures.fact import Cause
+from fixtures.governor import Governor
+from fixtures.rates import Rates
 from fixtures.sandbox.aws_call import Answer, AwsCall
 from fixtures.sessions import Entry, Sessions
 from tests.fake_aws import BROKEN_OFF, DENIED, FakeAws, Script, garbage, jsonish, refusal, xml
@@ -152,6 +154,33 @@ class TestAssumedRoles:
             "Policy": '{"Statement":[]}',
             "DurationSeconds": "3600",
         }
+
+    def test_entering_an_account_is_counted_and_repeated_when_throttled_as_every_call(self, fake: FakeAws) -> None:
+        fake.say("lambda:GetPolicy", policy)
+        throttled = refusal("Throttling", "Rate exceeded", 400)
+        fake.say("sts:AssumeRole", throttled, throttled, assumed("AKIDROLE", timedelta(hours=1)))
+        clients = Clients(Governor(Rates(), sleep=lambda _: None))
+        aws = Sessions(clients, Entry("Audit", None, None), REGION).open("111122223333")
+        assert [ask(aws), ask(aws)] == ["AKIDROLE", "AKIDROLE"]
+        assert clients.calls == {"sts:AssumeRole": 3, "lambda:GetPolicy": 2}
+        assert clients.governor.throttled == {"sts:AssumeRole": 2}
+
+    def test_what_is_asked_while_an_account_is_entered_is_asked_in_the_callers_name(self, fake: FakeAws) -> None:
+        """The caller enters with its own credentials, and the call that needed it goes out with those of the role."""
+        fake.say("lambda:GetPolicy", policy)
+        fake.say("sts:AssumeRole", lambda _: assumed("AKIDROLE", timedelta(hours=1)))
+        sessions = Sessions(Clients(), Entry("Audit", None, None), REGION)
+        assert [ask(sessions.open(account)) for account in KEYS] == ["AKIDROLE"] * len(KEYS)
+        assert {call.access_key for call in fake.seen if call.operation == "AssumeRole"} == {"testing"}
+
+    def test_an_answer_to_assume_role_without_credentials_enters_nothing(self, fake: FakeAws) -> None:
+        fake.say("lambda:GetPolicy", policy)
+        fake.say("sts:AssumeRole", xml("<AssumeRoleResponse><AssumeRoleResult/></AssumeRoleResponse>"))
+        aws = Sessions(Clients(), Entry("Audit", None, None), REGION).open("111122223333")
+        with pytest.raises(CallFailed) as caught:
+            ask(aws)
+        assert caught.value.cause is Cause.MALFORMED
+        assert "lambda:GetPolicy" not in fake.counted()
 
     def test_a_role_that_cannot_be_assumed_is_named_as_the_reason_of_the_call_it_stopped(self, fake: FakeAws) -> None:
         fake.say("sts:AssumeRole", refusal("AccessDenied", "not authorized to perform: sts:AssumeRole", 403))

@@ -240,20 +240,13 @@ class TestFleet:
         with pytest.raises(InputError, match="'eu-wset-1': there is no such region; did you mean eu-west-1"):
             entered(regions=("all",), fleet=(Account(OTHER, regions=("eu-wset-1",)),), role="Audit")
 
-    def test_many_accounts_are_entered_through_one_client(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_many_accounts_are_entered_through_one_client_and_every_call_is_counted(self, aws: FakeAws) -> None:
         chosen = some_options(regions=("eu-west-1",), role="Audit",
                               accounts=tuple(f"{number:012}" for number in range(1, 9)))  # fmt: skip
-        sessions = audit_sessions(Clients(), chosen)
-        made: list[str] = []
-        create: Callable[..., object] = sessions._session.create_client
-
-        def noting(name: str, **more: object) -> object:
-            made.append(name)
-            return create(name, **more)
-
-        monkeypatch.setattr(sessions._session, "create_client", noting)
-        assert len(enter(sessions, chosen)) == 8
-        assert made == ["sts"]
+        clients = Clients()
+        assert len(enter(audit_sessions(clients, chosen), chosen)) == 8
+        assert [service for service, *_ in clients._clients if service == "sts"] == ["sts"]
+        assert clients.calls["sts:AssumeRole"] == aws.counted()["sts:AssumeRole"] == 8
 
 
 @pytest.mark.parametrize(

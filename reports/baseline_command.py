@@ -11,6 +11,7 @@ from fixtures.errors import InputError
 from fixtures.estate import Estate, Seen
 from fixtures.fact import Unreadable
 from fixtures.state import ESTATE, OPTIONS
+from fixtures.whole_file import ORDINARY, refuse_unwritable, write_whole
 
 DEFAULT_OUTPUT = "baseline.toml"
 STDOUT = "-"
@@ -57,7 +58,7 @@ class _Inventory:
         if options.fix or options.plan:
             raise _usage("baseline", "it only looks", "leave --plan and --fix out")
         if output != STDOUT:
-            _refuse_unwritable(Path(output), force=bool(config.getoption("force")))
+            _refuse_unusable(Path(output), force=bool(config.getoption("force")))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_forwarders_facts(self) -> frozenset[str]:
@@ -100,12 +101,13 @@ def _unlisted(seen: Seen) -> Unreadable | None:
     return None
 
 
-def _refuse_unwritable(output: Path, *, force: bool) -> None:
-    if output.exists() and (not force or output.is_dir()):
-        remedy = "name another with --output=FILE" + ("" if force else ", or add --force")
-        raise _usage(f"baseline {output}", "it is there already", remedy)
-    if not output.absolute().parent.is_dir():
-        raise _usage(f"baseline {output}", "there is no such folder", "name a file that can be written")
+def _refuse_unusable(output: Path, *, force: bool) -> None:
+    if output.exists() and not force:
+        raise _usage(f"baseline {output}", "it is there already", "name another with --output=FILE, or add --force")
+    try:
+        refuse_unwritable(f"baseline {output}", output)
+    except InputError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _write(estate: Estate, output: str) -> None:
@@ -114,7 +116,7 @@ def _write(estate: Estate, output: str) -> None:
         sys.stdout.write(text)
         return
     try:
-        Path(output).write_text(text, encoding="utf-8")
+        write_whole(Path(output), (text,), ORDINARY)
     except OSError as error:
         raise _usage(f"baseline {output}", error.strerror or str(error), "name a file that can be written") from error
     targets = len({forwarder.target for forwarder in estate.forwarders})

@@ -11,17 +11,19 @@ from checks.state import NOT_APPLICABLE
 from checks.waiving import waiving
 from fixtures.option_values import DEFAULT_FAIL_ON
 from fixtures.plugin import usage_errors
-from fixtures.run_folder import has_run_folder, refuse_unwritable, run_folder, run_id, write_private
+from fixtures.run_folder import has_run_folder, refuse_unwritable, run_folder, run_id
 from fixtures.state import BEGAN, DESIRES, ESTATE, OPTIONS, WAIVERS
+from fixtures.whole_file import PRIVATE, write_whole
 from remediation.story import FIX_STORY, PLAN_LINES
 from reports.commands import Commands, called_program
 from reports.environment import environment, mode_of
 from reports.history.schema import refuse_unusable
 from reports.html_file import HtmlFile
 from reports.junit import JunitProperties, tell_waivers
+from reports.junit_file import JunitFile
 from reports.keeping import kept
 from reports.line import EVERYTHING, Limits
-from reports.results_file import FILE, results_text
+from reports.results_file import FILE, result_lines
 from reports.summary import Run, Summary, summarise
 from reports.tally import TALLY, Tally
 from reports.terminal import TerminalStory
@@ -36,8 +38,10 @@ def pytest_configure(config: pytest.Config) -> None:
     tally = Tally()
     config.stash[TALLY] = tally
     plugins = config.pluginmanager
-    html = _html_file(config) if plugins.hasplugin("html") else None
-    ending = RunEnding(config, tally, html.typed if html else None)
+    with usage_errors():
+        html = _html_file(config) if plugins.hasplugin("html") else None
+        junit = _junit_file(config)
+    ending = RunEnding(config, tally, tuple(file.typed for file in (html, junit) if file))
     if ending.keeps():
         with usage_errors():
             refuse_unwritable(config)
@@ -45,7 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
     plugins.register(tally, "forwarders-tally")
     plugins.register(ending, "forwarders-ending")
     plugins.register(TerminalStory(ending.summary, ending.limits), "forwarders-terminal")
-    if config.getoption("xmlpath", default=None):
+    if junit:
         plugins.register(JunitProperties(), "forwarders-junit")
     if plugins.hasplugin("html"):
         from reports.html import HtmlStory  # noqa: PLC0415 - its hooks exist only beside pytest-html
@@ -67,19 +71,29 @@ def _html_file(config: pytest.Config) -> HtmlFile | None:
     typed = config.getoption("htmlpath", default=None)
     if not typed:
         return None
-    file = HtmlFile(typed, run_id(config))
-    with usage_errors():
-        file.take(config)
+    file = HtmlFile(typed)
+    file.take(config)
     config.pluginmanager.register(file, "forwarders-html-file")
+    return file
+
+
+def _junit_file(config: pytest.Config) -> JunitFile | None:
+    """The file of `--junitxml`, which pytest is kept from writing in place."""
+    typed = config.getoption("xmlpath", default=None)
+    if not typed:
+        return None
+    file = JunitFile(typed)
+    file.take(config)
+    config.pluginmanager.register(file, "forwarders-junit-file")
     return file
 
 
 class RunEnding:
     """Draws the verdict when the last result is in, sets the exit code and keeps the results file."""
 
-    def __init__(self, config: pytest.Config, tally: Tally, html: str | None = None) -> None:
+    def __init__(self, config: pytest.Config, tally: Tally, reports: tuple[str, ...] = ()) -> None:
         self._config = config
-        self._html = html
+        self._reports = reports
         self._tally = tally
         self._pytest_code = 0
         self._known: Summary | None = None
@@ -171,9 +185,8 @@ class RunEnding:
         return asked or has_run_folder(self._config)
 
     def _written(self) -> tuple[str, ...]:
-        asked = (self._html, self._config.getoption("xmlpath", default=None))
         folder = [str(self._folder())] if self.keeps() else []
-        return (*(str(path) for path in asked if path), *folder)
+        return (*self._reports, *folder)
 
     def _folder(self) -> Path:
         """The run's folder, as the user who stands above it would name it."""
@@ -186,5 +199,5 @@ class RunEnding:
 
     def _keep_results(self) -> None:
         if self.keeps():
-            text = results_text(self._tally.results, run_id(self._config))
-            write_private(run_folder(self._config) / FILE, text)
+            lines = result_lines(self._tally.results, run_id(self._config))
+            write_whole(run_folder(self._config) / FILE, lines, PRIVATE)

@@ -45,8 +45,3 @@ def result_line(result: Result, run: str) -> str:
 def result_lines(results: Iterable[Result], run: str) -> Iterator[str]:
     """All results, one line each."""
     return (f"{result_line(result, run)}\n" for result in results)
-
-
-def results_text(results: Iterable[Result], run: str) -> str:
-    """All results as the text of a file."""
-    return "".join(result_lines(results, run))

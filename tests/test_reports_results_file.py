@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 from checks.outcome import Status
-from reports.results_file import SCHEMA, result_line, results_text
+from reports.results_file import SCHEMA, result_line, result_lines
 from tests.fake_run import case
 
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
@@ -18,6 +18,7 @@ def test_every_key_is_documented() -> None:
 
 
 def test_a_result_is_one_line_whatever_it_says() -> None:
-    (line,) = results_text([RESULT], "run").splitlines()
+    (line,) = result_lines([RESULT], "run")
+    assert line.count("\n") == 1
 
     assert json.loads(line)["reason"] == "zwei\nZeilen, ä"

@@ -1,0 +1,33 @@
+"""Where the JUnit report is written: aside, until pytest has written all of it."""
+
+from collections.abc import Generator
+
+import pytest
+from _pytest.junitxml import xml_key
+
+from reports.report_file import ReportFile
+
+
+class JunitFile:
+    """The file of `--junitxml`; `typed` is the path as the user gave it.
+
+    Raises:
+        InputError: the path cannot be written.
+    """
+
+    def __init__(self, typed: str) -> None:
+        self._file = ReportFile("--junitxml", typed)
+        self.typed = typed
+
+    def take(self, config: pytest.Config) -> None:
+        """Send pytest aside. Call before its JUnit report is configured. A device is written straight to."""
+        if not self._file.is_device:
+            config.option.xmlpath = str(self._file.aside)
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
+        """Put the whole file in its place, once pytest has written it, and have it named where it is."""
+        yield
+        xml = session.config.stash.get(xml_key, None)
+        if self._file.arrive() and xml is not None:
+            xml.logfile = str(self._file.path)

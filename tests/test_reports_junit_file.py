@@ -1,0 +1,70 @@
+"""Where the JUnit report is written: refused before anything is called, and never half there."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from checks.outcome import Status
+from tests.fake_run import case, write_run
+
+pytest_plugins = ["pytester"]
+
+OLD = "<testsuites/>"
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester) -> pytest.Pytester:
+    write_run(pytester, [case("runtime", Status.FAILED, "111122223333/us-east-1/trail")])
+    return pytester
+
+
+def test_a_path_that_cannot_be_written_is_refused_before_anything_is_looked_at(run: pytest.Pytester) -> None:
+    run.path.joinpath("file").write_text(OLD, encoding="utf-8")
+
+    done = run.runpytest("--regions=us-east-1", "--junitxml=file/junit.xml")
+
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    told = done.stderr.str()
+    assert re.search(r"--junitxml=file/junit.xml: .*its folder is a file", told)
+    assert "Traceback" not in told
+    assert "test_fake" not in done.stdout.str()
+
+
+@pytest.mark.parametrize("how", [(), ("-n2",)], ids=["alone", "distributed"])
+def test_a_whole_report_takes_the_place_of_the_old_one_and_the_terminal_says_where(
+    run: pytest.Pytester, how: tuple[str, ...]
+) -> None:
+    report = run.path / "out" / "junit.xml"
+    done = run.runpytest("--regions=us-east-1", "--junitxml=out/junit.xml", *how)
+
+    assert 'name="check" value="runtime"' in report.read_text(encoding="utf-8")
+    assert [path.name for path in report.parent.iterdir()] == ["junit.xml"]
+    assert f"generated xml file: {report}" in done.stdout.str()
+    assert "written    out/junit.xml" in done.stdout.str()
+    assert ".part" not in done.stdout.str()
+
+
+def test_a_run_that_is_killed_while_it_writes_leaves_the_old_report_whole(run: pytest.Pytester) -> None:
+    report = run.path / "junit.xml"
+    report.write_text(OLD, encoding="utf-8")
+    conftest = run.path / "conftest.py"
+    killed = (
+        "import os, signal\n"
+        "import _pytest.junitxml as junit\n"
+        "def torn(*given, **more):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "junit.ET.tostring = torn\n"
+    )
+    conftest.write_text(f"{conftest.read_text(encoding='utf-8')}\n\n{killed}", encoding="utf-8")
+
+    command = [sys.executable, "-m", "pytest", "--regions=us-east-1", "--junitxml=junit.xml", "-p", "no:cacheprovider"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(command, cwd=run.path, env=environment, capture_output=True, check=False)
+
+    assert done.returncode == -9
+    assert report.read_text(encoding="utf-8") == OLD
+    assert len(list(run.path.glob(".junit.xml.*.part"))) == 1

@@ -30,7 +30,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     process.stop()
 
 
-def forwarder(place: Place, secret: str | None = None, version: str = "") -> str:
+def forwarder(place: Place, secret: str | None = None, version: str = "", *, tagging: str = "false") -> str:
     """A function made from the release's package; without `secret` it is given a good one."""
     name = fresh("forwarder")
     if secret is None:
@@ -38,7 +38,9 @@ def forwarder(place: Place, secret: str | None = None, version: str = "") -> str
     place.call(
         "lambda", "create_function", FunctionName=name, Runtime="provided.al2", Handler="bootstrap", Timeout=20,
         Role=f"arn:aws:iam::{place.account}:role/any", Code={"ZipFile": current_package(version).content},
-        Environment={"Variables": {"TAEGIS_REGION": "ctpx", "TAEGIS_SECRET_ARN": secret}},
+        Environment={"Variables": {
+            "TAEGIS_REGION": "ctpx", "TAEGIS_SECRET_ARN": secret, "ENABLE_OBJECT_TAGGING": tagging,
+        }},
     )  # fmt: skip
     eventually(lambda: place.call("lambda", "get_function_configuration", FunctionName=name)["State"] == "Active")
     return name
@@ -71,6 +73,19 @@ def test_an_object_is_delivered_once_with_the_vendors_line_and_an_encoded_key_is
     assert list(line) == ["level", "time", "message"]
     assert (line["level"], line["message"]) == ("debug", "Uploading data to s3")
     assert len(deliveries(engine, f"{bucket}/a b/ü+1.json")) == 1
+
+
+@pytest.mark.parametrize(("tagging", "tags"), [
+    ("true", [{"Key": "TaegisProcessed", "Value": "true"}]), ("false", []),
+])  # fmt: skip
+def test_a_delivered_object_is_tagged_where_tagging_is_on(engine: Engine, tagging: str, tags: list) -> None:
+    place = engine.at()
+    bucket = engine.bucket(place)
+    place.call("s3", "put_object", Bucket=bucket, Key="a b/ü.json", Body=b"x")
+    assert call(place, forwarder(place, tagging=tagging), object_event(bucket, "a+b/%C3%BC.json"))[2] == {
+        "forwarded": 1
+    }
+    assert place.call("s3", "get_object_tagging", Bucket=bucket, Key="a b/ü.json")["TagSet"] == tags
 
 
 def test_an_event_wrapped_by_a_topic_is_unwrapped(engine: Engine) -> None:

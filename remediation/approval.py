@@ -1,15 +1,18 @@
 """An approved plan: what a person looked at, and nothing else, is applied."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fixtures.errors import InputError
-from remediation.plan import VERSION, Blocked, Plan
+from remediation.plan import VERSION, Blocked, Plan, TargetPlan
 from remediation.preflight import Obstacle, blocked_by
 from remediation.step import Step
+
+_MIGRATION: Final = frozenset({"forwarder-stack", "trigger"})  # the fixes of a forwarder
 
 
 class _Step(BaseModel):
@@ -66,30 +69,49 @@ def read_approved(path: Path) -> ApprovedPlan:
 def held_to(plan: Plan, approved: ApprovedPlan) -> tuple[Plan, tuple[Blocked, ...]]:
     """The part of a fresh plan that was approved, and what is refused: moved facts, and steps not in it.
 
-    A forwarder with one refused step is not touched at all, and nothing goes on in a target whose shared steps are
-    refused.
+    A forwarder or bucket with one refused step is not touched at all, and nothing goes on in a target whose shared
+    steps are refused. What is for several goes on for the others.
     """
-    refused: list[tuple[Step, str]] = []
-    for step in plan.steps:
-        wanted = approved.steps.get(step.name)
-        if wanted is None:
-            refused.append((step, "it is not in the approved plan"))
-        elif wanted != step.fingerprint(plan.run):
-            refused.append((step, "what it relies on has changed since the plan was approved"))
-    shut = {step.target for step, _ in refused if step.shared}
-    names = {(step.target, name) for step, _ in refused for name in step.forwarders}
-    gone = {step.name for step, _ in refused}
-
-    def goes_on(step: Step) -> bool:
-        behind = any((step.target, name) in names for name in step.forwarders)
-        return step.name not in gone and step.target not in shut and not behind
-
-    return plan.only(goes_on), tuple(_refusals(refused, approved))
+    targets: list[TargetPlan] = []
+    blocked: list[Blocked] = []
+    for target in plan.targets:
+        kept, refused = _held(target, plan.run, approved)
+        targets.append(replace(target, steps=kept))
+        blocked += refused
+    return replace(plan, targets=tuple(targets)), tuple(blocked)
 
 
-def _refusals(refused: Iterable[tuple[Step, str]], approved: ApprovedPlan) -> Iterable[Blocked]:
-    for step, why in refused:
-        obstacle = Obstacle(f"{step.title}: {why} ({approved.run})", "plan again (--plan), look at it, approve that")
-        fixes = {type(step).FIX} if step.shared else {type(step).FIX, "forwarder-stack", "trigger"}
-        for subject in step.forwarders or (step.subject if not step.shared else "",):
-            yield blocked_by(step.target, subject, fixes, [obstacle])
+def _held(target: TargetPlan, run: str, approved: ApprovedPlan) -> tuple[tuple[Step, ...], Iterable[Blocked]]:
+    """The target's steps that go on, and who is left as they are, each with every reason."""
+    against = {step.name: why for step in target.steps if (why := _why_not(step, run, approved))}
+    reasons: dict[str, list[Obstacle]] = {}
+    shut: list[Obstacle] = []
+    for step in (found for found in target.steps if found.name in against):
+        obstacle = Obstacle(
+            f"{step.title}: {against[step.name]} ({approved.run})", "plan again (--plan), look at it, approve that"
+        )
+        for subject in step.clears:
+            reasons.setdefault(subject, []).append(obstacle)
+        shut += [obstacle] if step.shared else []
+    kept: list[Step] = []
+    lost: dict[str, tuple[set[str], list[Obstacle]]] = {}
+    for step in target.steps:
+        behind = sorted(reasons.keys() & step.clears.keys())
+        left = None if shut or step.name in against else step.without(behind)
+        if left is not None:
+            kept.append(left)
+        for subject, fixes in step.clears.items():
+            if left is None or subject not in left.clears:
+                found = lost.setdefault(subject, (set(), []))
+                # half a migration is none: what else would have been mended is refused too
+                found[0].update(fixes, _MIGRATION if subject in step.forwarders else ())
+                found[1].extend(reasons.get(subject) or shut or [one for name in behind for one in reasons[name]])
+    return tuple(kept), [blocked_by(target.target, subject, *found) for subject, found in lost.items()]
+
+
+def _why_not(step: Step, run: str, approved: ApprovedPlan) -> str:
+    """What speaks against a step by itself; empty if it is the approved one."""
+    wanted = approved.steps.get(step.name)
+    if wanted is None:
+        return "it is not in the approved plan"
+    return "" if wanted == step.fingerprint(run) else "what it relies on has changed since the plan was approved"

@@ -129,10 +129,11 @@ def _run_lane(plan: TargetPlan, writer: Writer, lanes: Lanes) -> list[StepOutcom
         if ended is not None:
             outcomes.append(StepOutcome(planned, *ended))
             continue
-        behind = sorted(refused.keys() & set(planned.forwarders))
+        behind = sorted(refused.keys() & planned.clears.keys())
         step = planned.without(behind) if behind else planned
         if behind:
-            outcomes.append(StepOutcome(planned.only(behind), State.BLOCKED, refused[behind[0]]))
+            left_alone = planned if step is None else planned.only(behind)
+            outcomes.append(StepOutcome(left_alone, State.BLOCKED, refused[behind[0]]))
         if step is None:
             continue
         lanes.progress.begin(step)
@@ -144,7 +145,7 @@ def _run_lane(plan: TargetPlan, writer: Writer, lanes: Lanes) -> list[StepOutcom
         elif outcome.state is State.BLOCKED and step.shared:
             ended = (State.BLOCKED, f"{step.title}: {outcome.told}")
         elif outcome.state is State.BLOCKED:
-            refused |= dict.fromkeys(step.forwarders, f"{step.title}: {outcome.told}")
+            refused |= dict.fromkeys(step.clears, f"{step.title}: {outcome.told}")
     return outcomes
 
 

@@ -4,27 +4,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from checks.test_bucket import stale_rules
 from checks.wiring import (
     S3,
     bucket_arn,
-    deliveries,
-    describe,
     direct_rules,
-    duplicates,
     function_arn,
-    is_created_event,
-    names_latest,
     overlap,
     partition_of,
     permission,
 )
-from fixtures.estate import FUNCTION_NAME, Bucket, Estate, Forwarder, Notification, Rule
+from fixtures.estate import Bucket, Estate, Forwarder, Notification, Rule
 from fixtures.fact import Absent, Unreadable, value
 from remediation.context import Context
 from remediation.notification_merge import Merge
 from remediation.plan import Blocked
 from remediation.preflight import Obstacle, blocked_by
+from remediation.rule_removal import Removal, is_called, was_of
 from remediation.step import Step
 from remediation.steps.trigger import Grant, MergeNotification, Wiring, grant_for
 
@@ -64,22 +59,26 @@ def _plan_bucket(
     notification = bucket.notification if bucket else Absent(f"bucket {name}")
     if bucket is None or isinstance(notification, Absent | Unreadable):
         reason = Obstacle(f"the notification document of {name} could not be read ({notification})", "grant it")
-        return None, [_refuse(context, forwarder.name, {"trigger"}, [reason]) for forwarder in forwarders]
-    remove, against_writing, blocked = _removals(context, bucket, notification, refused)
+        return None, [blocked_by(context.target, forwarder.name, {"trigger"}, [reason]) for forwarder in forwarders]
+    removal = Removal(context, bucket, notification, refused)
+    surplus, blocked = removal.surplus()
     wishes = [_wish(forwarder, bucket, notification) for forwarder in forwarders]
     for wish in wishes:
         wish.obstacles += context.wants.against("trigger", wish.forwarder.name)
         if wish.rules:
-            wish.obstacles += against_writing
-            conflicts = Merge(wish.rules, remove).conflicts(notification)
+            wish.obstacles += removal.against
+            conflicts = Merge(wish.rules, (*removal.gone, *surplus)).conflicts(notification)
             wish.obstacles += [Obstacle(f"S3 would refuse it: {text}", "decide which is right") for text in conflicts]
     _refuse_rivals(wishes)
     wirings = []
     for wish in wishes:
         if wish.obstacles:
-            blocked.append(_refuse(context, wish.forwarder.name, {"trigger"}, wish.obstacles))
+            blocked.append(blocked_by(context.target, wish.forwarder.name, {"trigger"}, wish.obstacles))
         else:
             wirings.append(Wiring(wish.forwarder.name, wish.rules, wish.grant))
+    stale, refusals = removal.stale(needed=bool(surplus) or any(wiring.rules for wiring in wirings))
+    blocked += refusals
+    remove = tuple(dict.fromkeys((*stale, *surplus)))
     if not wirings and not remove:
         return None, blocked
     step = MergeNotification(
@@ -94,36 +93,6 @@ def _plan_bucket(
     return step, blocked
 
 
-def _removals(
-    context: Context, bucket: Bucket, notification: Notification, refused: frozenset[str]
-) -> tuple[tuple[Rule, ...], list[Obstacle], list[Blocked]]:
-    """Rules to take out with consent; what stands against any write to the document; what a person must decide."""
-    wants, allow = context.wants, context.intent.allow
-    blocked: list[Blocked] = []
-    against: list[Obstacle] = []
-    if bucket.owner != context.target.account:
-        against.append(
-            Obstacle(
-                f"bucket {bucket.name} belongs to account {bucket.owner}, which alone may change its notifications",
-                "add the rule there by hand",
-            )
-        )
-    gone, _ = stale_rules(notification.rules, context.estate)
-    if gone and "remove-stale-rules" not in allow:
-        against.append(_stale(gone))
-    against += wants.against("stale-rules", bucket.name) if gone else []
-    remove = [*gone] if not against else []
-    if against and bucket.name in wants.of("stale-rules"):
-        blocked.append(_refuse(context, bucket.name, {"stale-rules"}, against))
-    if bucket.name in wants.of("duplicates"):
-        surplus, problems = _surplus(notification, context, refused)
-        if problems or against:
-            blocked.append(_refuse(context, bucket.name, {"duplicates"}, [*problems, *against]))
-        else:
-            remove += surplus
-    return tuple(dict.fromkeys(remove)), against, blocked
-
-
 def _wish(forwarder: Forwarder, bucket: Bucket, notification: Notification) -> _Wish:
     """The rules and the permission that a forwarder lacks."""
     arn = function_arn(forwarder)
@@ -135,7 +104,7 @@ def _wish(forwarder: Forwarder, bucket: Bucket, notification: Notification) -> _
         return _against(
             forwarder, f"its resource policy could not be read ({forwarder.policy})", "grant the permission, run again"
         )
-    if forwarder.topic_arn and not _direct(notification, arn):
+    if forwarder.topic_arn and not is_called(notification, arn):
         return _against(
             forwarder,
             f"it is to be called through {forwarder.topic_arn}, and the way through it is not whole",
@@ -148,7 +117,7 @@ def _wish(forwarder: Forwarder, bucket: Bucket, notification: Notification) -> _
             forwarder, f"its resource policy keeps S3 out (statement {sids})", "take the statement out, run again"
         )
     grant = None if said.allowing else grant_for(arn, bucket.name, bucket.owner)
-    rules = () if _direct(notification, arn) else _rules_for(forwarder, arn, notification)
+    rules = () if is_called(notification, arn) else _rules_for(forwarder, arn, notification)
     if not rules and grant is None:
         return _against(forwarder, "its rule and its permission are there: what else is wrong is not known", "look")
     return _Wish(forwarder, rules, grant)
@@ -170,10 +139,6 @@ def _refuse_rivals(wishes: Iterable[_Wish]) -> None:
                 wish.obstacles.append(Obstacle(reason, "add a rule with a prefix or suffix for each by hand"))
 
 
-def _direct(notification: Notification, arn: str) -> bool:
-    return any(names_latest(rule.arn, arn) for rule in direct_rules(notification, arn))
-
-
 def _rules_for(forwarder: Forwarder, arn: str, notification: Notification) -> tuple[Rule, ...]:
     """The rules that a forwarder without any should have: those it had, for the function that it has now."""
     name = f"taegis-forwarders-{arn.split(':')[6]}"
@@ -188,60 +153,8 @@ def _former_filters(forwarder: Forwarder, notification: Notification) -> tuple[t
 
     Every object where there is none.
     """
-    found = []
-    for rule in notification.rules:
-        pieces = rule.arn.split(":")
-        match = FUNCTION_NAME.match(pieces[6]) if rule.kind == "function" and len(pieces) > 6 else None
-        if match and match["stack"] == forwarder.name and any(map(is_created_event, rule.events)):
-            found.append((rule.prefix, rule.suffix))
+    found = [(rule.prefix, rule.suffix) for rule in notification.rules if was_of(rule, forwarder)]
     return tuple(dict.fromkeys(found)) or (("", ""),)
-
-
-def _surplus(
-    notification: Notification, context: Context, refused: frozenset[str]
-) -> tuple[tuple[Rule, ...], list[Obstacle]]:
-    """Direct rules beside the topic that a forwarder is meant to be called through, and what stands against that."""
-    surplus: list[Rule] = []
-    unclear: list[str] = []
-    held: list[str] = []
-    estate = context.estate
-    for one, other in duplicates(deliveries(notification, estate.forwarders, estate)):
-        same = one.forwarder == other.forwarder
-        direct = [way.rule for way in (one, other) if way.rule.kind == "function"]
-        if same and len(direct) == 1 and one.forwarder.topic_arn in {one.rule.arn, other.rule.arn}:
-            surplus += direct
-            if one.forwarder.name in refused and one.forwarder.target == context.target:
-                held.append(one.forwarder.name)
-        else:
-            unclear.append(
-                f"{one.forwarder.name} and {other.forwarder.name} both get what matches {describe(one.rule)}"
-            )
-    problems = []
-    if unclear:
-        problems.append(Obstacle("; ".join(unclear), "decide which of the two should get these objects"))
-    elif "merge-duplicates" not in context.intent.allow:
-        told = "; ".join(describe(rule) for rule in dict.fromkeys(surplus))
-        problems.append(
-            Obstacle(
-                f"objects reach a forwarder twice, by its topic and by {told}", "allow it with --allow=merge-duplicates"
-            )
-        )
-    if held:
-        problems.append(
-            Obstacle(f"{', '.join(sorted(set(held)))} is not touched in this run", "mend what blocks it first")
-        )
-    return tuple(dict.fromkeys(surplus)), problems
-
-
-def _stale(gone: Iterable[Rule]) -> Obstacle:
-    return Obstacle(
-        f"S3 refuses any change while a rule names a function that is gone: {'; '.join(map(describe, gone))}",
-        "ask the rule's owner, or allow it with --allow=remove-stale-rules",
-    )
-
-
-def _refuse(context: Context, subject: str, fixes: set[str], obstacles: Iterable[Obstacle]) -> Blocked:
-    return blocked_by(context.target, subject, fixes, obstacles)
 
 
 def filters_of(forwarder: Forwarder, estate: Estate) -> tuple[tuple[str, str], ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import Final
 
 from checks.outcome import Status
 from checks.result import Result
@@ -20,6 +21,8 @@ from remediation.step import Step
 from remediation.steps.event import SendTestEvent
 from remediation.steps.forwarder_stack import UpdateForwarderStack
 
+_OF_BUCKETS: Final = frozenset({"stale-rules", "duplicates"})  # fixes of a bucket's findings
+
 
 def make_plan(results: Iterable[Result], estate: Estate, desires: Desires, intent: Intent, made: datetime) -> Plan:
     """The plan that would clear the findings; targets without one that can be fixed are left out."""
@@ -30,14 +33,20 @@ def make_plan(results: Iterable[Result], estate: Estate, desires: Desires, inten
             target = Target(result.account, result.region)
             wants.setdefault(target, Wants()).by_fix.setdefault(result.fix, set()).add(result.name)
     for result in found:
-        target = Target(result.account, result.region)
-        if result.status is Status.WAIVED and result.fix and target in wants:
-            wants[target].waived.setdefault((result.fix, result.name), []).append(result)
+        if result.status is Status.WAIVED and result.fix:
+            for target in _concerned(result, estate) & wants.keys():
+                wants[target].waived.setdefault((result.fix, result.name), []).append(result)
     targets = tuple(
         _plan_target(Context(estate.seen(target), wants[target], estate, desires.of(target.account), intent))
         for target in sorted(wants)
     )
     return _within_limit(Plan(intent.run, made, targets), intent.limit)
+
+
+def _concerned(result: Result, estate: Estate) -> set[Target]:
+    """The targets that a result speaks of: a bucket's is told in one of those that use it."""
+    users = {forwarder.target for forwarder in estate.of_bucket(result.name)} if result.fix in _OF_BUCKETS else set()
+    return {Target(result.account, result.region), *users}
 
 
 def _plan_target(context: Context) -> TargetPlan:

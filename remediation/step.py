@@ -74,9 +74,14 @@ class Step(ABC):
         return {"": fixes} if self.shared else dict.fromkeys(self.forwarders, fixes)
 
     def without(self, names: Collection[str]) -> "Step | None":
-        """The step for everybody but these forwarders; None where nothing is left to do."""
+        """The step for everybody but these of the subjects whose findings it clears; None where nothing is left to do.
+
+        What it is done to is one of them: nobody's part of a bucket's step goes on without the bucket.
+        """
+        if not names:
+            return self
         left = tuple(name for name in self.forwarders if name not in names)
-        return self.only(left) if left else None
+        return self.only(left) if left and self.subject not in names else None
 
     def only(self, names: Collection[str]) -> "Step":
         """The step for these of its forwarders. A subclass that does something for each leaves the others' out."""

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,6 +60,15 @@ class ActingShared(Acting):
 
     FIX: ClassVar[str] = "artifact"
     shared: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class ActingOnBucket(Acting):
+    """Clears findings of the bucket that it is done to, beside those of forwarders."""
+
+    @property
+    def clears(self) -> Mapping[str, frozenset[str]]:
+        return {**super().clears, self.subject: frozenset({"stale-rules"})}
 
 
 def works(_writer: Writer) -> str:
@@ -179,6 +188,14 @@ def test_a_refused_bucket_without_forwarders_stops_nobody(watched: Watched) -> N
     bucket = replace(watched.step("bucket", doing(StepBlocked("no"))), forwarders=())
     outcome = watched.apply(bucket, watched.step("b", works))
     assert states(outcome) == ["bucket: blocked", "b: done"]
+
+
+def test_a_refused_bucket_is_not_gone_on_with_by_a_later_step(watched: Watched) -> None:
+    first = ActingOnBucket(HERE, "bucket", (), doing(StepBlocked("no", "look")), watched.done)
+    second = ActingOnBucket(HERE, "bucket", ("a",), works, watched.done)
+    outcome = watched.apply(first, second, watched.step("b", works))
+    assert states(outcome) == ["bucket: blocked", "bucket: blocked", "b: done"]
+    assert {found.subject for found in outcome.blocked} == {"bucket", "a"}
 
 
 def test_nothing_goes_on_without_what_is_shared_and_everybody_is_told_why(watched: Watched) -> None:

@@ -6,13 +6,17 @@ from dataclasses import replace
 
 import pytest
 
+from checks.outcome import Status
+from checks.result import Result
 from fixtures.estate import Bucket, Estate, Forwarder, Function, Rule, Target, Topic
 from fixtures.fact import Absent
 from remediation.plan import TargetPlan
+from remediation.planner import make_plan
 from remediation.steps.trigger import MergeNotification
 from tests.estates import (
     CREATED,
     HERE,
+    NOW,
     OTHER_ACCOUNT,
     a_bucket,
     a_forwarder,
@@ -22,8 +26,9 @@ from tests.estates import (
     an_arn,
     an_estate,
     denied,
+    some_desires,
 )
-from tests.planning import target_plan, told
+from tests.planning import an_intent, findings, target_plan, told
 
 NAME = "cloudtrail-prod"
 LOGS = f"{NAME}-logs"
@@ -162,6 +167,58 @@ def test_a_stale_rule_alone_is_dropped_with_consent_and_told_without(allowed: bo
     else:
         assert reasons(plan).startswith(f"refuse {LOGS} stale-rules")
         assert plan.blocked[0].to_do == ("ask the rule's owner, or allow it with --allow=remove-stale-rules",)
+
+
+REMOVE = frozenset({"remove-stale-rules"})
+
+
+def waived(fix: str, name: str, at: Target = HERE) -> Result:
+    (found,) = findings({fix: [name]}, at)
+    return replace(found, status=Status.WAIVED, expires="2027-01-01", ticket="SEC-1")
+
+
+REFUSED_TRIGGERS = [
+    pytest.param({"policy": denied("lambda:GetPolicy")}, [], id="refused"),
+    pytest.param({}, [waived("trigger", NAME)], id="waived"),
+]
+
+
+@pytest.mark.parametrize(("changes", "waivers"), REFUSED_TRIGGERS)
+def test_consent_removes_no_stale_rule_for_a_trigger_that_is_not_mended(
+    changes: Mapping[str, object], waivers: list[Result]
+) -> None:
+    """Nobody asked about the bucket: with the forwarder's rule not added, nothing of it is written."""
+    estate = an_untriggered(GONE, **changes)
+    plan = make_plan([*findings(LIST), *waivers], estate, some_desires(), an_intent(allow=REMOVE), NOW)
+    assert not plan.steps
+    assert [found.subject for found in plan.blocked] == [NAME]
+
+
+def test_a_stale_rule_stays_that_alone_says_which_objects_an_unmended_forwarder_is_for() -> None:
+    estate = an_untriggered(OLD_NAME, policy=denied("lambda:GetPolicy"))
+    plan = target_plan(estate, {**LIST, "stale-rules": [LOGS]}, allow=REMOVE)
+    assert f"says which objects {NAME} is for" in reasons(plan)
+    assert {found.subject for found in plan.blocked} == {NAME, LOGS}
+    wired = an_estate(a_forwarder(), buckets=[a_bucket(LOGS, a_rule(), OLD_NAME)])
+    assert merge_of(target_plan(wired, {"stale-rules": [LOGS]}, allow=REMOVE)).remove == (OLD_NAME,)
+
+
+def test_a_waived_finding_of_a_bucket_holds_for_every_target_that_uses_it() -> None:
+    """A bucket's finding is told in one of the targets of its forwarders, and another one may be its owner."""
+    there = Target("222233334444", HERE.region)
+    mine, theirs = a_forwarder("mine", bucket_name="both", policy=()), a_forwarder("theirs", there, bucket_name="both")
+    estate = an_estate(mine, theirs, buckets=[a_bucket("both", GONE)])
+    found = findings({"trigger": ["mine"]})
+    plan = make_plan([*found, waived("stale-rules", "both", there)], estate, some_desires(),
+                     an_intent(allow=REMOVE), NOW)  # fmt: skip
+    assert not plan.steps
+    assert "is waived until 2027-01-01 (SEC-1)" in str(plan.blocked)
+
+
+def test_a_bucket_called_as_its_forwarder_loses_none_of_their_findings() -> None:
+    estate = an_estate(a_forwarder(bucket_name=NAME, policy=()), buckets=[a_bucket(NAME)])
+    step = merge_of(target_plan(estate, LIST))
+    assert step.clears == {NAME: frozenset({"trigger", "stale-rules", "duplicates"})}
 
 
 UNCLEAR = [

@@ -137,7 +137,8 @@ class MergeNotification(Step):
     @property
     def clears(self) -> Mapping[str, frozenset[str]]:
         """Besides those of its forwarders, the findings of the bucket itself."""
-        return {**super().clears, self.subject: frozenset({"stale-rules", "duplicates"})}
+        named_alike = super().clears.get(self.subject, frozenset())  # a stack may be called as its bucket
+        return {**super().clears, self.subject: named_alike | {"stale-rules", "duplicates"}}
 
     def only(self, names: Collection[str]) -> "MergeNotification":
         """The step for these of its forwarders; what is taken out stays."""

@@ -1,4 +1,4 @@
-"""With IAM enforced: a role that asks for an external id lets in whoever knows it, and an account without it is told."""
+"""With IAM enforced: a role that asks for an external id lets in who knows it; an account without it is told."""
 
 import json
 from collections.abc import Iterator

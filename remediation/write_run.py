@@ -96,7 +96,6 @@ class WriteRun(ABC):
                 return True
         reason = [Obstacle("the plan was not confirmed", "run again, or pass --yes")]
         for target in plan.targets:
-            # what nobody would have mended is told all the same: of the target itself, all waits for the confirmation
             for name in sorted({"", *(subject for step in target.steps for subject in step.clears)}):
                 self.blocked.append(blocked_by(target.target, name, ALL_FIXES, reason))
         self.notes.append("the plan was not confirmed: nothing was changed")

@@ -139,7 +139,7 @@ def test_several_accounts_are_fixed_only_when_it_is_said_whose_they_are(
 # the whole command, at a terminal
 
 
-def at_a_terminal(world: World, folder: Path, answer: str) -> tuple[int, str]:
+def at_a_terminal(world: World, folder: Path, answer: str, *options: str) -> tuple[int, str]:
     """Run the suite at a terminal of its own, type the answer when it is asked for, and return code and screen."""
     ours, theirs = os.openpty()
     environment = {
@@ -150,7 +150,7 @@ def at_a_terminal(world: World, folder: Path, answer: str) -> tuple[int, str]:
     }  # fmt: skip
     pytest_itself = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(ROOT / "checks")]
     where = [f"--regions={world.region}", f"--forwarders={world.name}", f"--release={release().directory}"]
-    command = [*pytest_itself, f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}", *where, "--fix"]
+    command = [*pytest_itself, f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}", *where, "--fix", *options]
     (folder / "forwarders.toml").write_text('taegis_region = "ctpx"\n', encoding="utf-8")
     with subprocess.Popen(command, cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs,
                           start_new_session=True) as process:  # fmt: skip
@@ -178,17 +178,23 @@ def at_a_terminal(world: World, folder: Path, answer: str) -> tuple[int, str]:
 def results_in(folder: Path) -> dict[str, str]:
     (path,) = folder.glob("forwarder-runs/*/results.jsonl")
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return {row["check"]: f"{row['status']} {row.get('reason', '')}" for row in rows if row.get("forwarder")}
+    return {row["check"]: f"{row['status']} {row.get('reason', '')}" for row in rows}
 
 
 def test_a_wrong_number_stops_before_the_first_write_and_says_so(ready: World, tmp_path: Path) -> None:
-    code, screen = at_a_terminal(ready, tmp_path, "7")
+    bucket = f"{ready.name}-{ready.account}"
+    gone = ready.foreign_function(f"{ready.name}-gone", bucket)
+    rule = {"LambdaFunctionArn": gone, "Events": ["s3:ObjectRemoved:*"]}
+    ready.put_document(bucket, {"LambdaFunctionConfigurations": [rule]})
+    ready.place.call("lambda", "delete_function", FunctionName=gone)
+    code, screen = at_a_terminal(ready, tmp_path, "7", "--allow=remove-stale-rules")
     assert "Type the number of forwarders (1) to go on" in screen
     assert f"{ready.account} (sandbox-" in screen
     assert code == 1
     results = results_in(tmp_path)
     assert results["code-current"].startswith("BLOCKED the plan was not confirmed")
     assert results["runtime-custom"].startswith("BLOCKED the plan was not confirmed")
+    assert results["bucket-stale-rules"].startswith("BLOCKED the plan was not confirmed")
     assert ready.function(ready.function_name)["Runtime"] == "go1.x"
     assert not ready.written()
 

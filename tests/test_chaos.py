@@ -13,6 +13,8 @@ from tests.chaos.case import Arena, Case, Verdict
 from tests.chaos.faults import EXECUTE, PUT, Fault, Spec
 from tests.chaos.matrix import AT_EVERY_WRITE, all_cases, table
 
+pytest_plugins = ["tests.chaos.arena_plugin"]
+
 ROOT = Path(__file__).resolve().parent.parent
 # What undoing writes is held to its own tests: it is begun anew, not resumed.
 UNDOING = ("undo_artifact.py", "undo_stack.py", "undo_trigger.py")
@@ -25,13 +27,6 @@ BOUNDED = [
     pytest.param((Fault.OTHERS_AFTER, *PUT, 2), id="another-writer"),
     pytest.param((Fault.EXPIRED_UNSEEN, *EXECUTE, 1), id="session-expires"),
 ]
-
-
-@pytest.fixture(scope="module")
-def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    arena = Arena(tmp_path_factory.mktemp("chaos"))
-    yield arena
-    arena.stop()
 
 
 @pytest.mark.parametrize("fault", BOUNDED)

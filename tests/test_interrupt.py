@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +14,7 @@ from tests.chaos.faults import EXECUTE, PUT, Fault, Spec
 from tests.sandbox_engine import eventually
 from tests.suite_runs import Suite
 
-
-@pytest.fixture(scope="module")
-def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    arena = Arena(tmp_path_factory.mktemp("interrupt"))
-    yield arena
-    arena.stop()
+pytest_plugins = ["tests.chaos.arena_plugin"]
 
 
 SIGNALLED = [

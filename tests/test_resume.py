@@ -3,7 +3,6 @@
 import dataclasses
 import fcntl
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,12 +16,7 @@ from tests.chaos.faults import EXECUTE, PUT, Fault, Spec
 from tests.some_options import some_options
 from tests.suite_runs import Suite
 
-
-@pytest.fixture(scope="module")
-def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    arena = Arena(tmp_path_factory.mktemp("resume"))
-    yield arena
-    arena.stop()
+pytest_plugins = ["tests.chaos.arena_plugin"]
 
 
 @pytest.fixture

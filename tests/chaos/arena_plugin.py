@@ -1,0 +1,15 @@
+"""The fixture of tests that let faults happen: one engine for a module, put back as it was before each case."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.chaos.case import Arena
+
+
+@pytest.fixture(scope="module")
+def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
+    """Where cases are run; its engine is seeded when the first test of a module asks for it."""
+    arena = Arena(tmp_path_factory.mktemp("arena"))
+    yield arena
+    arena.stop()

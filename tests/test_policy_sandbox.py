@@ -22,7 +22,7 @@ from fixtures.readers.stacks import LIVE_READS
 from fixtures.sandbox import Sandbox, SandboxSpec, start_sandbox
 from fixtures.sandbox.seed_client import Place as SeedPlace
 from fixtures.sandbox.seed_client import SeedClients, policy_document
-from fixtures.sessions import Entry, Sessions, audit_actions, read_only_policy
+from fixtures.sessions import Entry, Sessions, audit_actions, session_policy_of
 from fixtures.settings import parse_settings
 from remediation.policy import OPTIONAL, audit_policy
 from remediation.policy_document import Json, Place, document
@@ -227,7 +227,7 @@ def test_an_audit_calls_what_is_declared_and_nothing_else(world: World) -> None:
 
 
 def test_the_session_policy_hides_nothing_of_a_role_that_may_do_everything(world: World) -> None:
-    policy = read_only_policy(audit_actions())
+    policy = session_policy_of(audit_actions())
     assert len(policy) <= 2048
     assert list(unreadable(world.look(world.sandbox.fix_role_name, policy))) == []
 

@@ -15,7 +15,7 @@ from fixtures.aws import iam_action
 from fixtures.readers.stacks import LIVE_READS
 from fixtures.reading import CALLER, READERS
 from fixtures.sandbox.operations import writes
-from fixtures.sessions import SESSION_POLICY_LIMIT, audit_actions, read_only_policy
+from fixtures.sessions import SESSION_POLICY_LIMIT, audit_actions, session_policy_of
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 SOURCES = [*sorted((FIXTURES / "readers").glob("*.py")), FIXTURES / "regions.py", FIXTURES / "sessions.py"]
@@ -100,7 +100,7 @@ def test_every_reader_says_in_its_docstring_what_it_reads() -> None:
 
 
 def test_the_session_policy_holds_exactly_the_declared_actions_and_fits() -> None:
-    policy = read_only_policy(audit_actions())
+    policy = session_policy_of(audit_actions())
     (statement,) = json.loads(policy)["Statement"]
     in_accounts = (reader for reader in READERS.values() if reader.optional != CALLER)
     declared = {action for reader in in_accounts for action in reader.actions}
@@ -112,7 +112,7 @@ def test_the_session_policy_holds_exactly_the_declared_actions_and_fits() -> Non
 
 def test_a_policy_that_would_not_fit_is_refused_rather_than_cut() -> None:
     with pytest.raises(ValueError, match="STS takes 2048"):
-        read_only_policy(f"lambda:GetSomethingWithALongName{number}" for number in range(60))
+        session_policy_of(f"lambda:GetSomethingWithALongName{number}" for number in range(60))
 
 
 def test_no_declared_action_has_a_wildcard() -> None:

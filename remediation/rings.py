@@ -14,8 +14,9 @@ Member = tuple[Target, str]
 def rings_of(plan: Plan, sizes: Sequence[RingSize]) -> tuple[Plan, ...]:
     """The plan in parts, in order; together they hold every step once.
 
-    Each part has its share of the forwarders, spread over accounts. What a target's forwarders share comes with the
-    first of them; a bucket's merge comes with the last of the forwarders that it is for. Empty parts are left out.
+    Each part has its share of the forwarders, spread over accounts and regions. What a target's forwarders share
+    comes with the first of them; a bucket's merge comes with the last of the forwarders that it is for. Empty parts
+    are left out.
     """
     members = _spread(plan.forwarders)
     number: dict[Member, int] = {}
@@ -49,8 +50,20 @@ def _ring_of(step: Step, plan: TargetPlan, number: dict[Member, int], last: int)
 
 
 def _spread(forwarders: Sequence[Member]) -> list[Member]:
-    """The forwarders, taken from each account in turn."""
-    by_account: dict[str, list[Member]] = {}
+    """The forwarders, taken from each account in turn, and within an account from each region in turn.
+
+    The accounts begin with different regions, so that a small ring is not all in the first one.
+    """
+    targets: dict[str, dict[Target, list[Member]]] = {}
     for member in sorted(forwarders):
-        by_account.setdefault(member[0].account, []).append(member)
-    return [member for turn in zip_longest(*by_account.values()) for member in turn if member is not None]
+        targets.setdefault(member[0].account, {}).setdefault(member[0], []).append(member)
+    accounts = []
+    for number, regions in enumerate(targets.values()):
+        first = number % len(regions)
+        parts = [*regions.values()]
+        accounts.append(_in_turn([*parts[first:], *parts[:first]]))
+    return _in_turn(accounts)
+
+
+def _in_turn(parts: Sequence[Sequence[Member]]) -> list[Member]:
+    return [member for turn in zip_longest(*parts) for member in turn if member is not None]

@@ -2,6 +2,7 @@
 
 One JSON object a line, each with the SHA-256 of the line before it, flushed and fsynced before the write it speaks of
 is sent. The chain shows integrity, not tampering by the file's owner. A torn last line is what a kill leaves: valid.
+A line that is flushed only outlives its process, however that ends, and not the machine.
 """
 
 import contextlib
@@ -10,7 +11,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,8 +67,11 @@ class Journal:
         if take_up:  # only now: a line that looks torn may be one that a living run is just writing
             self._number, self._last = _whole(path)
 
-    def write(self, kind: str, **content: object) -> int:
+    def write(self, kind: str, *, synced: bool = True, **content: object) -> int:
         """Append one entry and return its number; it is on the disk when this returns.
+
+        `synced` is false for one of very many that the next synced entry takes along: it is then in the system's hands
+        when this returns, safe from the end of this process.
 
         Raises:
             JournalError: it could not be written, now or earlier: nothing may be changed without a journal.
@@ -87,7 +91,8 @@ class Journal:
             try:
                 self._stream.write(line + "\n")
                 self._stream.flush()
-                os.fsync(self._stream.fileno())
+                if synced:
+                    os.fsync(self._stream.fileno())
             except (OSError, ValueError) as error:  # ValueError: it was closed
                 # half a line may stand there: whatever came behind it would not be read any more
                 self._broken = True
@@ -122,24 +127,40 @@ def read_journal(path: Path) -> tuple[Entry, ...]:
         InputError: it cannot be read.
         BrokenJournalError: a line is not JSON (but for the last), or does not follow from the one before it.
     """
+    return tuple(entry for entry, _, _ in _entries(path))
+
+
+def iter_journal(path: Path) -> Iterator[Entry]:
+    """The entries of a journal one by one, for one that is too long to be held; raises as `read_journal`."""
+    return (entry for entry, _, _ in _entries(path))
+
+
+def _entries(path: Path) -> Iterator[tuple[Entry, str, int]]:
+    """Each entry with its line's digest and where the line ends in the file, in bytes."""
+    last, end = START, 0
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as stream:
+            for position, line in enumerate(stream, start=1):
+                if not line.endswith(b"\n"):
+                    return  # the torn last line
+                end += len(line)
+                entry = _entry(path, position, line, last)
+                last = hashlib.sha256(line[:-1]).hexdigest()
+                yield entry, last, end
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"journal {path}", str(error), "name the journal of a run") from error
-    lines = text.split("\n")
-    del lines[-1:]  # the torn last line, or what stands behind the last line end: nothing
-    entries: list[Entry] = []
-    last = START
-    for position, line in enumerate(lines, start=1):
-        try:
-            content = json.loads(line)
-        except ValueError as error:
-            raise BrokenJournalError(f"{path}, line {position}: not JSON") from error
-        if not isinstance(content, dict) or content.get("previous") != last or content.get("number") != position:
-            raise BrokenJournalError(f"{path}, line {position}: it does not follow from the line before it")
-        last = hashlib.sha256(line.encode()).hexdigest()
-        entries.append(Entry(position, str(content.get("kind")), content))
-    return tuple(entries)
+
+
+def _entry(path: Path, position: int, line: bytes, previous: str) -> Entry:
+    try:
+        content = json.loads(line)
+    except UnicodeDecodeError:
+        raise  # no journal at all
+    except ValueError as error:
+        raise BrokenJournalError(f"{path}, line {position}: not JSON") from error
+    if not isinstance(content, dict) or content.get("previous") != previous or content.get("number") != position:
+        raise BrokenJournalError(f"{path}, line {position}: it does not follow from the line before it")
+    return Entry(position, str(content.get("kind")), content)
 
 
 def read_stopped(path: Path) -> tuple[Entry, ...]:
@@ -177,12 +198,11 @@ def _kept_from_others(descriptor: int) -> bool:
 
 def _whole(path: Path) -> tuple[int, str]:
     """Cut a torn last line off, and say how many lines there are and the digest of the last."""
-    entries = read_journal(path)
+    number, last, end = 0, START, 0
+    for entry, last, end in _entries(path):  # noqa: B007  the last of each is what is asked for
+        number = entry.number
     try:
-        content = path.read_bytes()
-        end = content.rfind(b"\n") + 1
         os.truncate(path, end)
     except OSError as error:
         raise InputError(f"journal {path}", error.strerror or str(error), "start where you may write") from error
-    lines = content[:end].splitlines()
-    return len(entries), hashlib.sha256(lines[-1]).hexdigest() if lines else START
+    return number, last

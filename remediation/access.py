@@ -1,7 +1,7 @@
 """A run's access for writing: one account entered once, one writer per target, one stop for all."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -9,9 +9,11 @@ import pytest
 
 from fixtures.aws import Aws, Clients
 from fixtures.entrances import fix_sessions, home_region
-from fixtures.estate import Target
+from fixtures.estate import Identity, Target
+from fixtures.fact import Unreadable
+from fixtures.fan import Fan
 from fixtures.look import LOOK
-from fixtures.sessions import Sessions
+from fixtures.sessions import Sessions, read_identity
 from fixtures.state import OPTIONS
 from remediation.consent import alias_of
 from remediation.journal import Journal
@@ -46,6 +48,13 @@ class Access:
     def alias(self, account: str) -> str:
         """The account's alias, for a person."""
         return alias_of(self.account(account), home_region(self.config.stash[OPTIONS]))
+
+    def identities(self, accounts: Iterable[str]) -> Mapping[str, Identity | Unreadable]:
+        """In whose name each account is written to, all at once; no permission is needed to ask (STS API reference)."""
+        home = home_region(self.config.stash[OPTIONS])
+        with Fan() as fan:
+            asked = {account: fan.ask(read_identity, self.account(account), home) for account in sorted(set(accounts))}
+            return {account: answer.result() for account, answer in asked.items()}
 
     def writer(self, journal: Journal, target: Target, say: Callable[[str], None]) -> Writer:
         """What a target is written with."""

@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import pytest
 
@@ -35,30 +36,44 @@ def refuse_unmapped_accounts(config: pytest.Config) -> None:
         )
 
 
-def confirmed(config: pytest.Config, plan: Plan, alias: Callable[[str], str]) -> bool:
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Whether a plan may be applied, and by what word: kept in the journal, for whoever asks later."""
+
+    given: bool
+    how: str
+
+
+def confirmed(config: pytest.Config, plan: Plan, alias: Callable[[str], str]) -> Consent:
     """Ask a person on a terminal for the number of forwarders; without one, the flag itself is the consent.
 
     `--yes` skips the question, and the sandbox never asks. `alias` tells an account's alias.
     """
     options = config.stash[OPTIONS]
-    if options.yes or options.sandbox:
-        return True
+    asked = "--rollback" if options.rollback else "--fix"
+    if options.sandbox:
+        return Consent(given=True, how="a sandbox is not asked for")
+    if options.yes:
+        return Consent(given=True, how="--yes")
     with _own_terminal(config):
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
-            return True
+            return Consent(given=True, how=f"{asked}, without a terminal to ask on")
         counts = Counter(target.account for target, _ in plan.forwarders)
         lines = [
             f"  {account} ({alias(account)}): {counts[account]} forwarders"
             for account in sorted({target.target.account for target in plan.targets if target.steps})
         ]
         number = len(plan.forwarders)
-        asked = "--rollback" if options.rollback else "--fix"
         sys.stdout.write("\n".join(["", f"{asked} is about to change:", *lines, ""]))
         try:
             answer = input(f"Type the number of forwarders ({number}) to go on, anything else to stop: ")
         except EOFError:
-            return False
-    return answer.strip() == str(number)
+            return Consent(given=False, how="nothing was typed")
+    typed = answer.strip()
+    if typed == str(number):
+        return Consent(given=True, how=f"the number of forwarders, {number}, was typed on a terminal")
+    # what somebody types into the wrong window may be a password
+    return Consent(given=False, how=f"something else than the number of forwarders, {number}, was typed on a terminal")
 
 
 def alias_of(aws: Aws, region: str) -> str:

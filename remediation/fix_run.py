@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from checks.result import Result
 from fixtures.estate import Target
-from fixtures.run_folder import run_folder, run_id
+from fixtures.run_folder import run_folder, run_id, write_private
 from fixtures.snapshot import write_snapshot
 from fixtures.state import DESIRES, OPTIONS
 from remediation.approval import held_to, read_approved
@@ -22,6 +22,7 @@ from remediation.unselected import Unselected
 from remediation.write_run import AFTER, BEFORE, JOURNAL, WriteRun
 
 ROUNDS = 3
+APPROVED = "approved.json"
 
 
 @dataclass
@@ -51,6 +52,7 @@ class FixRun(WriteRun):
         journal = Journal(run_folder(self.config) / JOURNAL)
         try:
             with self.interrupts.heeded():
+                self._name_writers(plan, journal)
                 return with_change_sets(
                     plan, lambda target: self.access.writer(journal, target, lambda _: None), self.access.stop
                 )
@@ -64,6 +66,8 @@ class FixRun(WriteRun):
         if not options.resume:
             write_record(options, folder, self.held.tests)
             write_snapshot(self.estate, folder / BEFORE)
+            if options.approved:
+                write_private(folder / APPROVED, options.approved.read_text(encoding="utf-8"))
         journal = Journal(folder / JOURNAL, take_up=bool(options.resume))
         try:
             if options.resume:
@@ -104,7 +108,7 @@ class FixRun(WriteRun):
                 self._keep_plan(plan, number)
             if not plan.steps:
                 break
-            if number == 1 and not self._may_go_on(plan):
+            if number == 1 and not self._may_go_on(plan, journal):
                 return False
             self.held.run_unselected(self.unselected.of(plan.places))
             tried |= {step.name for step in plan.steps}

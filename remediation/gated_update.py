@@ -12,6 +12,7 @@ from fixtures.fact import Unreadable
 from fixtures.readers.stacks import read_change_sets, read_stack
 from remediation.call import Call
 from remediation.change_set import told_changes
+from remediation.change_set_record import change_set_facts
 from remediation.gate import GateVerdict, judge, read_change_set
 from remediation.prediction import PredictedChange
 from remediation.preflight import acceptable_losses
@@ -163,7 +164,7 @@ class StackUpdate:
         former = read_stack(writer.aws, writer.region, self.stack)
         change_set = self._created(writer, step)
         try:
-            wanted = self._passed_gate(writer, change_set)
+            wanted = self._passed_gate(writer, step, change_set)
         except StepBlocked as refusal:
             left = self._take_back(writer, step, change_set)
             raise StepBlocked(refusal.reason + left, refusal.to_do) from None
@@ -197,6 +198,7 @@ class StackUpdate:
         finally:
             left = self._take_back(writer, step, change_set)
         verdict = self._judge(pages, on_aws=writer.on_aws)
+        writer.described(step, stack=self.stack, **change_set_facts(pages, self.prediction, verdict))
         shown = {change.logical_id: change.open_properties for change in self.prediction}
         told = [f"change set: {line}" for line in told_changes(pages, shown)]
         if verdict.empty:
@@ -209,14 +211,16 @@ class StackUpdate:
             f"change set: not deleted{left}" if left else "change set: made for this plan, and deleted again",
         )
 
-    def _passed_gate(self, writer: Writer, change_set: str) -> bool:
+    def _passed_gate(self, writer: Writer, step: str, change_set: str) -> bool:
         """Whether there is something to execute, and it may be.
 
         Raises:
             StepBlocked: the gate is closed.
             Interrupted: the run is being stopped.
         """
-        verdict = self._judge(self._described(writer, change_set), on_aws=writer.on_aws)
+        pages = self._described(writer, change_set)
+        verdict = self._judge(pages, on_aws=writer.on_aws)
+        writer.described(step, stack=self.stack, **change_set_facts(pages, self.prediction, verdict))
         if verdict.empty:
             return False
         if not verdict.open:

@@ -42,28 +42,40 @@ def _rows(entry: Entry, ends: Mapping[int, Entry], settled: Mapping[int, Entry])
                 yield (f"{settled[entry.number].number:>5}", _time(settled[entry.number].content), told)
         case "verified":
             yield (number, time, _where(content), _step(content), "verified", _facts(content))
+        case "change-set":
+            yield (number, time, _where(content), _step(content), "change set", _described(content))
+        case "proof":
+            told = f"{content.get('forwarder')}: {content.get('told')}"
+            yield (number, time, _where(content), _short(told))
+        case kind:
+            yield (number, time, _of_run(kind, content))
+
+
+def _of_run(kind: str, content: Mapping[str, object]) -> str:
+    """An entry that is about the run rather than about one place in it."""
+    match kind:
+        case "identity":
+            told = f"writes in {content.get('account')} as {content.get('arn') or content.get('reason')}"
+        case "consent":
+            given = "may be applied" if content.get("given") else "is not applied"
+            told = f"the plan of {content.get('forwarders')} forwarders {given}: {content.get('how')}"
         case "begin":
             steps, undoes = len(texts(content, "steps")), optional_text(content, "undoes")
-            told = f", undoing run {undoes}" if undoes else ""
-            yield (number, time, f"begin of {steps} steps, run {content.get('run')}{told}")
+            undoing = f", undoing run {undoes}" if undoes else ""
+            told = f"begin of {steps} steps, run {content.get('run')}{undoing}"
         case "end":
             states = content.get("steps")
             counts = Counter(map(str, states.values())) if isinstance(states, Mapping) else Counter[str]()
-            yield (
-                number,
-                time,
-                f"end: {', '.join(f'{count} {state}' for state, count in counts.items()) or 'nothing'}",
-            )
+            told = f"end: {', '.join(f'{count} {state}' for state, count in counts.items()) or 'nothing'}"
         case "error":
             trace = (optional_text(content, "trace") or "").strip().splitlines()
-            yield (number, time, f"internal error in {content.get('step')}: {trace[-1] if trace else 'no trace'}")
+            told = f"internal error in {content.get('step')}: {trace[-1] if trace else 'no trace'}"
         case "settled":
-            told = (
-                f"line {content.get('line')} of run {content.get('run')}, {content.get('step')}: {content.get('found')}"
-            )
-            yield (number, time, told)
-        case kind:
-            yield (number, time, f"{kind} {content.get('run') or ''}")
+            where = f"line {content.get('line')} of run {content.get('run')}"
+            told = f"{where}, {content.get('step')}: {content.get('found')}"
+        case _:
+            told = f"{kind} {content.get('run') or ''}"
+    return told
 
 
 def _state(end: Entry | None) -> str:
@@ -105,6 +117,14 @@ def _facts(content: Mapping[str, object]) -> str:
     facts = content.get("facts")
     shown = facts.items() if isinstance(facts, Mapping) else ()
     return _short(", ".join(f"{name} {_value(found)}" for name, found in shown if found not in (None, [], "")))
+
+
+def _described(content: Mapping[str, object]) -> str:
+    """`the gate is open: Modify Lambda (AWS::Lambda::Function), ...`, or why it is not."""
+    facts = content.get("facts")
+    found: Mapping[str, object] = facts if isinstance(facts, Mapping) else {}
+    told = texts(found, "reasons") or texts(found, "told")
+    return _short(f"the gate says {found.get('gate')}: {'; '.join(told)}")
 
 
 def _value(found: object) -> str:

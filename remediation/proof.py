@@ -1,8 +1,8 @@
 """Waits for evidence that logs flow after a fix: the upload line, in a request that went well, since the update."""
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from fixtures.estate import Estate, Forwarder, Function, LogFlow, Target
@@ -20,13 +20,30 @@ ACTIONS = ("lambda:GetFunction", "logs:FilterLogEvents")
 class FlowProof:
     """Whether a forwarder is seen to forward.
 
-    `holds` is None where there can be no evidence: nothing was forwarded before either.
+    `holds` is None where there can be no evidence: nothing was forwarded before either. `flow` is what the log said,
+    where it could be read.
     """
 
     target: Target
     forwarder: str
     holds: bool | None
     told: str
+    flow: LogFlow | None = field(default=None, compare=False)
+
+    def facts(self) -> Mapping[str, object]:
+        """The proof for the journal: the request that proves it, and its line in the log, where there is one."""
+        known = self.flow if self.holds else None
+        return {
+            "account": self.target.account,
+            "region": self.target.region,
+            "forwarder": self.forwarder,
+            "holds": self.holds,
+            "told": self.told,
+            "group": self.flow.group if self.flow else None,
+            "at": known.last_proved.isoformat(timespec="milliseconds") if known and known.last_proved else None,
+            "request": known.last_request if known else None,
+            "line": known.last_line if known else None,
+        }
 
 
 def had_traffic(forwarder: Forwarder) -> bool:
@@ -86,8 +103,8 @@ def prove_flows(writer: Writer, changed: Changed, before: Estate) -> tuple[FlowP
         if not open_ones:
             break
     for name in open_ones:
-        told = proofs[name].told
-        proofs[name] = FlowProof(target, name, holds=False, told=f"it was called before the fix, and now: {told}")
+        told = f"it was called before the fix, and now: {proofs[name].told}"
+        proofs[name] = replace(proofs[name], holds=False, told=told)
     return tuple(proofs[name] for name in sorted(proofs))
 
 
@@ -102,11 +119,12 @@ def _look(writer: Writer, target: Target, forwarder: Forwarder) -> FlowProof:
     match flow:
         case LogFlow() if flow.proved:
             return FlowProof(
-                target, forwarder.name, holds=True, told=f"it uploads: last at {flow.last_proved:%H:%M:%S} UTC"
-            )
+                target, forwarder.name, holds=True, told=f"it uploads: last at {flow.last_proved:%H:%M:%S} UTC",
+                flow=flow,
+            )  # fmt: skip
         case LogFlow() if flow.errors:
-            return FlowProof(target, forwarder.name, None, f"its last error is: {flow.errors[-1]}")
+            return FlowProof(target, forwarder.name, None, f"its last error is: {flow.errors[-1]}", flow)
         case LogFlow():
-            return FlowProof(target, forwarder.name, None, f"{flow.requests} requests, none with the upload line")
+            return FlowProof(target, forwarder.name, None, f"{flow.requests} requests, none with the upload line", flow)
         case Absent() | Unreadable():
             return FlowProof(target, forwarder.name, None, str(flow))

@@ -73,7 +73,7 @@ class RollBack(WriteRun):
         left = tuple(_reasons(one for one in self.undo.kept if not one.waits))
         self._say(*(f"  left as it is: {line}" for line in left))
         journal.write("begin", run=run_id(self.config), undoes=self.past.run, steps=[step.name for step in plan.steps])
-        if plan.steps and self._may_go_on(plan):
+        if plan.steps and self._may_go_on(plan, journal):
             # a target's lock stands in a bucket that may go: everything else, then the locks, then the buckets
             buckets = plan.only(lambda step: isinstance(step, UndoBucket))
             if self._rings(plan.without({step.name for step in buckets.steps}), journal):

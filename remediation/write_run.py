@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from checks.outcome import Status
-from fixtures.estate import Estate, Target
+from fixtures.estate import Estate, Identity, Target
 from fixtures.look import LOOK, look_again
 from fixtures.observe import merged
 from fixtures.run_folder import run_folder, run_id, write_private
@@ -51,6 +51,7 @@ class WriteRun(ABC):
     unproved: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     progress: Progress | None = None
+    named: set[str] = field(default_factory=set)
     stage: Stage = field(default_factory=Stage)
 
     def __post_init__(self) -> None:
@@ -90,9 +91,15 @@ class WriteRun(ABC):
         self.notes += [note for note in notes if note not in self.notes]
         return plan
 
-    def _may_go_on(self, plan: Plan) -> bool:
+    def _may_go_on(self, plan: Plan, journal: Journal) -> bool:
         with self.interrupts.abandonable():
-            if confirmed(self.config, plan, self.access.alias):
+            consent = confirmed(self.config, plan, self.access.alias)
+            options = self.config.stash[OPTIONS]
+            journal.write(
+                "consent", run=plan.run, given=consent.given, how=consent.how, forwarders=len(plan.forwarders),
+                allow=sorted(options.allow), approved=str(options.approved) if options.approved else None,
+            )  # fmt: skip
+            if consent.given:
                 return True
         reason = [Obstacle("the plan was not confirmed", "run again, or pass --yes")]
         for target in plan.targets:
@@ -103,7 +110,8 @@ class WriteRun(ABC):
 
     def _keep_plan(self, plan: Plan, number: int) -> None:
         options = self.config.stash[OPTIONS]
-        path = run_folder(self.config) / ("plan.json" if number == 1 else f"plan-{number}.json")
+        # a round of a resumed run has a name of its own: the plan that the run began with stays
+        path = run_folder(self.config) / f"plan{plan.run.removeprefix(run_id(self.config))}.json"
         write_private(path, plan.json())
         lines = list(plan.lines(calls=options.plan))
         if len(lines) > _LINES:
@@ -117,6 +125,7 @@ class WriteRun(ABC):
 
     def _rings(self, plan: Plan, journal: Journal) -> bool:
         """Apply ring after ring, each proved before the next; False if one was not."""
+        self._name_writers(plan, journal)
         parts = rings_of(plan, self.config.stash[OPTIONS].rings)
         for number, part in enumerate(parts, start=1):
             count = len(part.forwarders)
@@ -139,8 +148,20 @@ class WriteRun(ABC):
                 return False
         return True
 
+    def _name_writers(self, plan: Plan, journal: Journal) -> None:
+        """Keep in the journal in whose name each account is written to, before it is."""
+        accounts = {target.account for target in plan.places} - self.named
+        if LOOK not in self.config.stash or not accounts:
+            return
+        with self.interrupts.abandonable():
+            for account, found in self.access.identities(accounts).items():
+                known = found.arn if isinstance(found, Identity) else None
+                journal.write("identity", account=account, arn=known, reason="" if known else str(found))
+        self.named |= accounts
+
     def _apply(self, plan: Plan, journal: Journal) -> Outcome:
         journal.write("begin", run=plan.run, steps=[step.name for step in plan.steps])
+        proved = len(self.proofs)
         with self._progress(plan) as self.progress:
             progress = self.progress
 
@@ -151,6 +172,8 @@ class WriteRun(ABC):
             self.outcomes.append(outcome)
             self.blocked += outcome.blocked
             self._prove(outcome, writer_for, progress)
+            for proof in self.proofs[proved:]:
+                journal.write("proof", **proof.facts())
         journal.write("end", run=plan.run, steps={o.step.name: str(o.state) for o in outcome.steps})
         return outcome
 

@@ -114,6 +114,10 @@ class Writer:
         """Record what was read back after a write."""
         self.journal.write("verified", account=self.account, region=self.region, step=step, facts=shown(dict(facts)))
 
+    def described(self, step: str, **facts: object) -> None:
+        """Record a change set as CloudFormation described it and as it was judged."""
+        self.journal.write("change-set", account=self.account, region=self.region, step=step, facts=shown(dict(facts)))
+
     def wait(self, seconds: float, *, first: float = 0.3, longest: float = 10.0) -> Wait:
         """A bounded wait that Ctrl-C ends early."""
         return Wait(seconds, first, longest, self.stop)

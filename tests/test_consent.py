@@ -75,7 +75,7 @@ def test_on_a_terminal_the_number_of_forwarders_is_asked_for(
     terminal: Callable[[str | None], None], capsys: pytest.CaptureFixture[str], answer: str | None, goes_on: bool
 ) -> None:
     terminal(answer)
-    assert confirmed(config(fix=True), PLAN, lambda account: f"alias-of-{account}") is goes_on
+    assert confirmed(config(fix=True), PLAN, lambda account: f"alias-of-{account}").given is goes_on
     asked = capsys.readouterr().out
     assert "--fix is about to change:" in asked
     assert f"{HERE.account} (alias-of-{HERE.account}): 2 forwarders" in asked
@@ -86,7 +86,7 @@ def test_on_a_terminal_the_number_of_forwarders_is_asked_for(
 def test_yes_and_the_sandbox_are_asked_nothing(terminal: Callable[[str | None], None], option: str) -> None:
     terminal("wrong")
     options: dict[str, object] = {"fix": True, option: True}
-    assert confirmed(config(None, **options), PLAN, lambda _: "x")
+    assert confirmed(config(None, **options), PLAN, lambda _: "x").given
 
 
 @pytest.mark.parametrize("missing", ["stdin", "stdout"])
@@ -95,7 +95,7 @@ def test_without_a_terminal_the_flag_is_the_consent(
 ) -> None:
     terminal("wrong")
     monkeypatch.setattr(f"sys.{missing}.isatty", lambda: False, raising=False)
-    assert confirmed(config(fix=True), PLAN, lambda _: "x")
+    assert confirmed(config(fix=True), PLAN, lambda _: "x").given
 
 
 def test_an_account_is_told_with_its_alias(fake: FakeAws, fake_account: Aws) -> None:

@@ -104,6 +104,28 @@ def test_lines_are_judged(name: str) -> None:
     assert [found.requests, found.uploads, found.proved, len(found.errors)] == expected
 
 
+REQUESTS = {
+    "text": ([START, UPLOAD, END, REPORT], "8f5"),
+    "json": ([PLATFORM_START, UPLOAD, platform_report(status="success")], "8f5"),
+    "the-last-of-two": ([START, UPLOAD, END, REPORT, START, UPLOAD, END, REPORT.replace("8f5", "9a1")], "9a1"),
+    "the-one-that-went-well": ([START, UPLOAD, END, REPORT, START, ERROR, UPLOAD, END, REPORT.replace("8f5", "9a1")],
+                               "8f5"),
+    "a-report-without-an-id": ([START, UPLOAD, "REPORT RequestId:"], ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_the_request_that_proves_it_is_named_with_its_line(name: str) -> None:
+    messages, request = REQUESTS[name]
+    found = flow(messages)
+    assert (found.last_request, found.last_line) == (request, UPLOAD)
+
+
+def test_what_proves_nothing_names_no_request() -> None:
+    found = flow([START, UPLOAD, ERROR, END, REPORT])
+    assert (found.last_request, found.last_line) == ("", "")
+
+
 def test_streams_that_interleave_are_kept_apart() -> None:
     lines = [
         LogLine("one", 1, START),

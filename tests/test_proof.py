@@ -89,6 +89,20 @@ def test_a_line_in_a_good_request_proves_it(
     assert len(answers.looks) == looks
 
 
+def test_a_proof_names_the_request_and_its_line_in_the_log(bench: Bench, answers: Answers) -> None:
+    line = '{"level":"debug","message":"Uploading data to s3"}'
+    facts = prove(bench, a_flow(last_request="8f5", last_line=line), answers=answers).facts()
+    assert (facts["forwarder"], facts["holds"], facts["request"], facts["line"]) == (NAME, True, "8f5", line)
+    assert facts["at"] == "2026-11-24T04:10:30.000+00:00"
+
+
+def test_what_proves_nothing_names_no_request(bench: Bench, answers: Answers) -> None:
+    bench.writer = replace(bench.writer, limits=replace(bench.writer.limits, proof=0.05))
+    facts = prove(bench, replace(FAILING, last_request="old"), answers=answers).facts()
+    assert (facts["holds"], facts["request"], facts["line"], facts["at"]) == (False, None, None, None)
+    assert "no credentials" in str(facts["told"])
+
+
 UNPROVED = [
     pytest.param(SILENT, "3 requests, none with the upload line", id="no-line"),
     pytest.param(FAILING, "its last error is: no credentials", id="an-error"),

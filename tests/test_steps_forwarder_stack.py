@@ -1,5 +1,6 @@
 """The update of a forwarder's stack for real: through a gate, proved on the function, and nothing is left behind."""
 
+import json
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
@@ -52,8 +53,20 @@ def test_a_legacy_forwarder_runs_the_release_afterwards(ready: World) -> None:
     assert runs_the_release(ready)
     assert ready.stack(ready.name)["StackStatus"] == "UPDATE_COMPLETE"
     assert ready.benches[-1].kinds() == [
-        f"intent {CREATE}", f"result {CREATE}", f"intent {EXECUTE}", f"result {EXECUTE}", "verified",
+        f"intent {CREATE}", f"result {CREATE}", "change-set", f"intent {EXECUTE}", f"result {EXECUTE}", "verified",
     ]  # fmt: skip
+
+
+def test_a_change_set_is_kept_as_it_was_described_and_judged(ready: World) -> None:
+    ready.done(step_of(ready))
+    (kept,) = (entry.content["facts"] for entry in ready.benches[-1].entries if entry.kind == "change-set")
+    facts = json.loads(json.dumps(kept))
+    assert (facts["stack"], facts["gate"], facts["reasons"]) == (ready.name, "open", [])
+    (function,) = (change for change in facts["described"] if change["resource_type"] == "AWS::Lambda::Function")
+    # the engine's word, which compares expressions, and not ours
+    assert (function["action"], function["replacement"]) == ("Modify", "True")
+    assert [line for line in facts["predicted"] if line.startswith("Modify TaegisLambdaFunction ")]
+    assert [line for line in facts["told"] if line.startswith("Modify TaegisLambdaFunction ")]
     assert not ready.change_sets(ready.name)
     assert ready.written() == ready.journalled()
     parameters = {entry["ParameterKey"]: entry["ParameterValue"] for entry in ready.stack(ready.name)["Parameters"]}  # type: ignore[attr-defined]

@@ -18,7 +18,7 @@ from fixtures.fact import Absent, Unreadable, value
 from remediation.context import Context
 from remediation.notification_merge import Merge
 from remediation.plan import Blocked
-from remediation.preflight import Obstacle, blocked_by
+from remediation.preflight import Obstacle, blocked_by, unidentified
 from remediation.rule_removal import Removal, is_called, was_of
 from remediation.step import Step
 from remediation.steps.trigger import Grant, MergeNotification, Wiring, grant_for
@@ -64,6 +64,7 @@ def _plan_bucket(
     surplus, blocked = removal.surplus()
     wishes = [_wish(forwarder, bucket, notification) for forwarder in forwarders]
     for wish in wishes:
+        wish.obstacles += [*filter(None, [unidentified(wish.forwarder)])]
         wish.obstacles += context.wants.against("trigger", wish.forwarder.name)
         if wish.rules:
             wish.obstacles += removal.against

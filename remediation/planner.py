@@ -16,7 +16,7 @@ from remediation.plan import Advice, Blocked, Plan, TargetPlan
 from remediation.plan_forwarder import plan_forwarder
 from remediation.plan_shared import plan_artifact, plan_shared
 from remediation.plan_trigger import filters_of, plan_buckets
-from remediation.preflight import Obstacle, advice, blocked_by
+from remediation.preflight import Obstacle, advice, blocked_by, unidentified
 from remediation.step import Step
 from remediation.steps.event import SendTestEvent
 from remediation.steps.forwarder_stack import UpdateForwarderStack
@@ -61,7 +61,7 @@ def _plan_target(context: Context) -> TargetPlan:
     shared = plan_shared(context, release, artifact, needed=shared_wanted)
     kept = [why for fix, step in (("artifact", artifact.step), ("shared-stack", shared.step)) if step
             for why in wants.against(fix, "")]  # fmt: skip
-    base = [*artifact.obstacles, *shared.obstacles, *kept]
+    base = [*artifact.obstacles, *shared.obstacles, *kept, *_needed_by_nobody(context)]
     # one stops the other, and the forwarders too: none of them is left without its reason
     foundation = (("artifact", artifact), ("shared-stack", shared))
     blocked = [_blocked(context, "", {fix}, base) for fix, part in foundation if base and (part.step or part.obstacles)]
@@ -80,6 +80,12 @@ def _plan_target(context: Context) -> TargetPlan:
     steps.extend(_test_events(context, {name for step in steps for name in step.forwarders}))
     bucket = _lock_bucket(context, artifact.bucket, steps)
     return TargetPlan(context.target, tuple(steps), (*blocked, *more), bucket, tuple(_advice(context, steps)))
+
+
+def _needed_by_nobody(context: Context) -> tuple[Obstacle, ...]:
+    """Why nothing is made for a target's forwarders: of none of them is it known that it is one."""
+    unsure = [unidentified(forwarder) for forwarder in context.seen.forwarders]
+    return tuple(dict.fromkeys(filter(None, unsure))) if all(unsure) else ()
 
 
 def _advice(context: Context, steps: Iterable[Step]) -> Iterator[Advice]:

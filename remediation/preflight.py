@@ -92,6 +92,20 @@ def how_to_read(fact: Unreadable, otherwise: str) -> str:
     return "plan from a snapshot that --plan --snapshot=FILE kept" if fact.cause is Cause.NOT_READ else otherwise
 
 
+def unidentified(forwarder: Forwarder) -> Obstacle | None:
+    """Why nothing is written around a stack that may only look like a forwarder's: AWS does not show what it owns.
+
+    Nothing is said of a snapshot in which that was not asked: whoever writes has asked.
+    """
+    resources = forwarder.resources
+    if not isinstance(resources, Unreadable) or resources.cause is Cause.NOT_READ:
+        return None
+    return Obstacle(
+        f"it may only look like a forwarder: its stack's resources could not be read ({resources})",
+        "grant the permission, run again",
+    )
+
+
 def losses(prediction: Sequence[PredictedChange], accepted: frozenset[str]) -> Iterator[Obstacle]:
     """What the update would lose: hard stops, and what a person may accept by its shape."""
     for change in _lost(prediction):

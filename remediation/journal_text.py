@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from fixtures.answers import optional_text, texts
+from fixtures.answers import as_answer, optional_text, texts
 from remediation.journal import Entry
 
 _WIDEST = 200  # characters of a reason or of what was read back
@@ -45,8 +45,8 @@ def _rows(entry: Entry, ends: Mapping[int, Entry], settled: Mapping[int, Entry])
         case "change-set":
             yield (number, time, _where(content), _step(content), "change set", _described(content))
         case "proof":
-            told = f"{content.get('forwarder')}: {content.get('told')}"
-            yield (number, time, _where(content), _short(told))
+            facts = as_answer(content.get("facts"), "facts")
+            yield (number, time, _where(facts), _short(f"{facts.get('forwarder')}: {facts.get('told')}"))
         case kind:
             yield (number, time, _of_run(kind, content))
 

@@ -173,7 +173,7 @@ class WriteRun(ABC):
             self.blocked += outcome.blocked
             self._prove(outcome, writer_for, progress)
             for proof in self.proofs[proved:]:
-                journal.write("proof", **proof.facts())
+                journal.write("proof", facts=proof.facts())
         journal.write("end", run=plan.run, steps={o.step.name: str(o.state) for o in outcome.steps})
         return outcome
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from fixtures.answers import Answer, optional_part, optional_text
 from fixtures.aws import Aws, CallFailed
@@ -42,6 +43,12 @@ class Trail:
     """What was changed so far in AWS, or may have been; a step's own while that step runs."""
 
     changes: int = 0
+
+
+class _Where(TypedDict):
+    account: str
+    region: str
+    step: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +99,7 @@ class Writer:
             SuiteError: a file is not any more what was planned; nothing was sent.
             JournalError: the journal cannot be written; nothing was sent, unless the answer is what is missing in it.
         """
-        where = {"account": self.account, "region": region or self.region, "step": step}
+        where: _Where = {"account": self.account, "region": region or self.region, "step": step}
         parameters = {name: revealed(found) for name, found in call.parameters.items()}
         intent = self.journal.write("intent", **where, call=call.shown(), before=shown(before))
         try:

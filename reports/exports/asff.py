@@ -76,10 +76,10 @@ def _finding(result: Result, place: Place, origin: Origin) -> AsffFinding:
         "CompanyName": PRODUCT,
         "GeneratorId": _cut(f"{PRODUCT}/{result.check}", _ID),
         "AwsAccountId": place.account,
-        "CreatedAt": _time(origin.first_seen(result)),
-        "UpdatedAt": _time(origin.taken),
-        "FirstObservedAt": _time(origin.first_seen(result)),
-        "LastObservedAt": _time(origin.taken),
+        "CreatedAt": asff_time(origin.first_seen(result)),
+        "UpdatedAt": asff_time(origin.taken),
+        "FirstObservedAt": asff_time(origin.first_seen(result)),
+        "LastObservedAt": asff_time(origin.taken),
         "Title": _cut(f"{result.check}: {result.title}", _TITLE),
         "Description": _cut(evidence(result), _DESCRIPTION),
         "FindingProviderFields": {"Severity": {"Label": label, "Original": str(result.severity)}, "Types": [TYPE]},
@@ -130,5 +130,6 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _time(moment: datetime) -> str:
+def asff_time(moment: datetime) -> str:
+    """A moment as ASFF writes it, in UTC: `2026-11-24T04:15:30.000Z`."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"

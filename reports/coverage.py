@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
+from checks.verdict import count
 from fixtures.estate import Bucket, Estate, Forwarder, Seen
 from fixtures.fact import Cause, Unreadable
 from fixtures.option_values import ALL_REGIONS
@@ -32,6 +33,19 @@ class Coverage:
     unreached: tuple[Gap, ...]
     unread: tuple[Gap, ...]
     left_out: tuple[Gap, ...] = ()
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """`4 asked`, `3 reached`, `1 partly seen`, `1 not reached`, `2 accounts not audited`: what there is of them."""
+        missing = self.asked - self.reached
+        left_out = sum(len(gap.targets) for gap in self.left_out)
+        return (
+            f"{self.asked:,} asked",
+            f"{self.reached:,} reached",
+            *([f"{self.partly:,} partly seen"] if self.partly else []),
+            *([f"{missing:,} not reached"] if missing else []),
+            *([f"{count(left_out, 'account')} not audited"] if left_out else []),
+        )
 
 
 def coverage(estate: Estate) -> Coverage:

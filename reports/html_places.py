@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from html import escape
 
 from checks.verdict import count
-from reports.commands import Commands, Scope
+from reports.acting import acting, command_for
+from reports.commands import Commands
 from reports.html_markup import STATUS_WORDS, command, css_class, section
 from reports.standing import AccountRow, Cell, Standing
 
@@ -18,7 +19,7 @@ MARKS = (
 
 def who_must_act(found: Standing, commands: Commands | None, *, fixing: bool) -> str:
     """Accounts with open findings or that were not reached, the worst first, each with the command to type."""
-    rows = [row for row in found.accounts if row.open or row.unreached]
+    rows = acting(found)
     if not rows:
         return ""
     lines = [_act(row, commands, fixing=fixing) for row in rows]
@@ -69,19 +70,17 @@ def _what(row: AccountRow) -> str:
 
 
 def _to_do(row: AccountRow, commands: Commands | None, *, fixing: bool) -> Iterator[str]:
-    accounts = (row.account,) if row.account else ()
-    if commands and row.fixable:
-        yield command(commands.fix(Scope(accounts, row.fixable_regions)))
+    told = command(command_for(row, commands)) if commands else ""
+    if row.fixable:
+        yield told
     if row.open > row.fixable:
         where = f"#in/{escape(row.account)}" if row.account else "#rows"
         yield f'<p>A person: see <a href="{where}">the {count(row.open - row.fixable, "finding")}</a>'
         yield " for what to do" + (", then run again</p>" if fixing else "</p>")
     if row.unreached:
         yield '<p>Access: see <a href="#gaps">why it was not reached</a></p>'
-    if commands and row.blocked and not row.fixable:
-        yield command(commands.fix(Scope(accounts, row.regions)))
-    elif commands and not row.fixable:
-        yield command(commands.look(Scope(accounts, row.regions, row.checks if len(row.checks) <= 3 else ())))
+    if not row.fixable:
+        yield told
 
 
 def _heat(row: AccountRow, regions: tuple[str, ...]) -> Iterator[str]:

@@ -65,14 +65,8 @@ def _totals(summary: Summary, limits: Limits) -> Iterator[Line]:
 
 
 def _coverage(seen: Coverage, looked: str, limits: Limits) -> Iterator[Line]:
-    missing = seen.asked - seen.reached
-    parts = [f"{seen.asked:,} asked", f"{seen.reached:,} reached"]
-    parts += [f"{seen.partly:,} partly seen"] if seen.partly else []
-    parts += [f"{missing:,} not reached"] if missing else []
-    left_out = sum(len(gap.targets) for gap in seen.left_out)
-    parts += [f"{count(left_out, 'account')} not audited"] if left_out else []
-    colour = "red" if missing else "yellow" if seen.partly else "green"
-    yield Line(f"targets    {', '.join(parts)}; {looked}", colour)
+    colour = "red" if seen.asked > seen.reached else "yellow" if seen.partly else "green"
+    yield Line(f"targets    {', '.join(seen.numbers)}; {looked}", colour)
     yield from _gaps("not audited", seen.left_out, limits)
     yield from _gaps("not reached", seen.unreached, limits)
     yield from _gaps("not read", seen.unread, limits)

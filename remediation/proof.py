@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from fixtures.estate import Estate, Forwarder, Function, LogFlow, Target
 from fixtures.fact import Absent, Unreadable, value
@@ -14,14 +15,18 @@ from remediation.steps.event import SendTestEvent
 from remediation.writer import Writer
 
 ACTIONS = ("lambda:GetFunction", "logs:FilterLogEvents")
+# Calls to expect while a proof is waited for: from the first number on, waiting is worth it; from the second on,
+# silence speaks against the fix (of forwarders that are called at random, one in 150 would be silent all the same).
+_WORTH_WAITING: Final = 2.0
+_SURE: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class FlowProof:
     """Whether a forwarder is seen to forward.
 
-    `holds` is None where there can be no evidence: nothing was forwarded before either. `flow` is what the log said,
-    where it could be read.
+    `holds` is None where there is no evidence: it is called too seldom, or the run was stopped. `flow` is what the log
+    said, where it could be read.
     """
 
     target: Target
@@ -47,9 +52,29 @@ class FlowProof:
 
 
 def had_traffic(forwarder: Forwarder) -> bool:
-    """Whether the forwarder was called lately, so that evidence is to be expected after a fix."""
+    """Whether the forwarder was called lately, so that there may be evidence after a fix."""
+    return _calls(forwarder) > 0
+
+
+def expected_calls(forwarder: Forwarder, taken: datetime, seconds: float) -> float:
+    """How many calls to expect in so many seconds, by how often it was called before the fix; `taken`: when that was.
+
+    A lower bound: a search in a long log ends early, and where the log could not be read, all of the time since the
+    last update counts.
+    """
+    flow, function = value(forwarder.flow), value(forwarder.listed)
+    if flow:
+        seen = (flow.until - flow.since).total_seconds()
+    elif function and function.last_modified:
+        seen = (taken - function.last_modified).total_seconds()
+    else:
+        return 0.0
+    return _calls(forwarder) / max(seen, 1.0) * seconds
+
+
+def _calls(forwarder: Forwarder) -> float:
     flow, metrics = value(forwarder.flow), value(forwarder.metrics)
-    return bool(flow and flow.requests) or bool(metrics and metrics.invocations)
+    return max(flow.requests if flow else 0.0, (metrics and metrics.invocations) or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,42 +114,97 @@ def prove_all(
 def prove_flows(writer: Writer, changed: Changed, before: Estate) -> tuple[FlowProof, ...]:
     """Look at the logs of one target's changed forwarders until each has proved itself or the time is up.
 
-    Forwarders that were quiet before are looked at once: waiting for them would prove nothing. Those that were sent a
-    test event have to have a line.
+    Forwarders that are called seldom are looked at once, unless they are being called now: waiting would prove
+    nothing. Those that were sent a test event have to have a line.
     """
-    target = changed.target
-    open_ones = {f.name: f for f in before.seen(target).forwarders if f.name in changed.forwarders}
-    proofs: dict[str, FlowProof] = {}
+    lanes = {
+        forwarder.name: _Lane(
+            changed.target,
+            forwarder,
+            expected_calls(forwarder, before.taken, writer.limits.proof),
+            forwarder.name in changed.tested,
+        )
+        for forwarder in before.seen(changed.target).forwarders
+        if forwarder.name in changed.forwarders
+    }
+    open_ones = dict(lanes)
+    looks: dict[str, _Look] = {}
     for _ in writer.wait(writer.limits.proof, first=1.0, longest=15.0):
-        for name, forwarder in list(open_ones.items()):
-            proofs[name] = _look(writer, target, forwarder)
-            if proofs[name].holds or not (had_traffic(forwarder) or name in changed.tested):
+        for name, lane in tuple(open_ones.items()):
+            looks[name] = lane.look(writer)
+            if looks[name].proof.holds or not lane.is_worth_waiting(looks[name]):
                 del open_ones[name]
         if not open_ones:
             break
-    for name in open_ones:
-        told = f"it was called before the fix, and now: {proofs[name].told}"
-        proofs[name] = replace(proofs[name], holds=False, told=told)
+    proofs = {name: look.proof for name, look in looks.items()}
+    proofs |= {name: lane.unseen(writer, looks[name]) for name, lane in open_ones.items()}
     return tuple(proofs[name] for name in sorted(proofs))
 
 
-def _look(writer: Writer, target: Target, forwarder: Forwarder) -> FlowProof:
-    row = value(forwarder.listed)
-    function = read_function(writer.aws, writer.region, row.name) if row else forwarder.listed
-    if not isinstance(function, Function):
-        return FlowProof(target, forwarder.name, None, f"its function cannot be read: {function}")
-    now = datetime.now(UTC) + timedelta(seconds=1)
-    since = function.last_modified or now - timedelta(minutes=5)
-    flow = read_flow(writer.aws, writer.region, function.log_group, since, max(now, since + timedelta(seconds=1)))
-    match flow:
-        case LogFlow() if flow.proved:
-            return FlowProof(
-                target, forwarder.name, holds=True, told=f"it uploads: last at {flow.last_proved:%H:%M:%S} UTC",
-                flow=flow,
-            )  # fmt: skip
-        case LogFlow() if flow.errors:
-            return FlowProof(target, forwarder.name, None, f"its last error is: {flow.errors[-1]}", flow)
-        case LogFlow():
-            return FlowProof(target, forwarder.name, None, f"{flow.requests} requests, none with the upload line", flow)
-        case Absent() | Unreadable():
-            return FlowProof(target, forwarder.name, None, str(flow))
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One look into a log: what it proves, and how many calls it tells of since when; None where it was not read."""
+
+    proof: FlowProof
+    calls: int | None = None
+    group: str = ""
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """One changed forwarder: how many calls to expect while it is waited for, and whether it was sent one."""
+
+    target: Target
+    forwarder: Forwarder
+    expected: float
+    tested: bool
+
+    def is_worth_waiting(self, look: _Look) -> bool:
+        """Whether evidence may come: it is called often enough, or is being called."""
+        return self.tested or bool(look.calls) or self.expected >= _WORTH_WAITING
+
+    def look(self, writer: Writer) -> _Look:
+        """What its log says since the update."""
+        row = value(self.forwarder.listed)
+        function = read_function(writer.aws, writer.region, row.name) if row else self.forwarder.listed
+        if not isinstance(function, Function):
+            return _Look(self._proof(f"its function cannot be read: {function}"))
+        now = datetime.now(UTC) + timedelta(seconds=1)
+        since = function.last_modified or now - timedelta(minutes=5)
+        group = function.log_group
+        flow = read_flow(writer.aws, writer.region, group, since, max(now, since + timedelta(seconds=1)))
+        match flow:
+            case LogFlow() if flow.proved:
+                told = f"it uploads: last at {flow.last_proved:%H:%M:%S} UTC"
+                return _Look(self._proof(told, flow, holds=True), flow.requests, group, since)
+            case LogFlow():
+                last = f"its last error is: {flow.errors[-1]}" if flow.errors else ""
+                told = last or f"{flow.requests} requests, none with the upload line"
+                return _Look(self._proof(told, flow), flow.requests, group, since)
+            case Absent():
+                return _Look(self._proof(str(flow)), 0, group, since)
+            case Unreadable():
+                return _Look(self._proof(str(flow)))
+
+    def unseen(self, writer: Writer, last: _Look) -> FlowProof:
+        """What it means that no proof came while it was waited for."""
+        proof = last.proof
+        if writer.stop.is_set():
+            return replace(proof, told=f"the run was stopped before it was seen to forward: {proof.told}")
+        if self.tested:
+            return replace(proof, holds=False, told=f"it was sent a test event, and now: {proof.told}")
+        if last.calls == 0 and (self.expected < _SURE or self._was_idle(writer, last)):
+            return replace(proof, told=f"it was not called; so rarely is it that this tells nothing ({proof.told})")
+        return replace(proof, holds=False, told=f"it was called before the fix, and now: {proof.told}")
+
+    def _was_idle(self, writer: Writer, last: _Look) -> bool:
+        """Whether it was as good as not called for as long right before the update: its calls come in bursts."""
+        if last.since is None:
+            return False
+        earlier = last.since - timedelta(seconds=writer.limits.proof)
+        flow = read_flow(writer.aws, writer.region, last.group, earlier, last.since)
+        return isinstance(flow, LogFlow) and flow.requests < _WORTH_WAITING
+
+    def _proof(self, told: str, flow: LogFlow | None = None, *, holds: bool | None = None) -> FlowProof:
+        return FlowProof(self.target, self.forwarder.name, holds, told, flow)

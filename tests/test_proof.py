@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,12 +14,12 @@ from fixtures.estate import Estate, Forwarder, Function, LogFlow, Metrics, Targe
 from fixtures.fact import Absent, Fact, Unreadable
 from remediation.call import Call
 from remediation.engine import Outcome, State, StepOutcome
-from remediation.proof import Changed, FlowProof, changed_by, had_traffic, prove_all, prove_flows
+from remediation.proof import Changed, FlowProof, changed_by, expected_calls, had_traffic, prove_all, prove_flows
 from remediation.step import Step
 from remediation.steps.event import SendTestEvent
 from remediation.writer import Writer
 from tests.aws_answers import REGION
-from tests.estates import CHANGED, HERE, a_flow, a_forwarder, a_function, an_estate, denied
+from tests.estates import CHANGED, HERE, NOW, a_flow, a_forwarder, a_function, an_estate, denied
 from tests.writing import Bench, a_bench
 
 NAME = "cloudtrail-prod"
@@ -29,19 +29,26 @@ FAILING = a_flow(uploads=0, proved=0, last_proved=None, errors=("first", "no cre
 SILENT = a_flow(uploads=0, proved=0, last_proved=None)
 
 
+# Called a thousand times in a second before the fix: evidence is to be expected at once.
+BUSY = a_forwarder(flow=a_flow(since=NOW - timedelta(seconds=1), requests=1000))
+
+
 class Answers:
     """What the readers of functions and logs say, look after look; the last for ever."""
 
     def __init__(self) -> None:
         self.function: Fact[Function] = a_function(last_modified=CHANGED)
         self.flows: dict[str, list[Fact[LogFlow]]] = {}
+        self.earlier: Fact[LogFlow] = a_flow(requests=100)  # of the time before the update
         self.looks: list[str] = []
         self.since: list[object] = []
 
     def read_function(self, _aws: Aws, _region: str, _name: str) -> Fact[Function]:
         return self.function
 
-    def read_flow(self, _aws: Aws, _region: str, group: str, since: object, _until: object) -> Fact[LogFlow]:
+    def read_flow(self, _aws: Aws, _region: str, group: str, since: datetime, until: datetime) -> Fact[LogFlow]:
+        if isinstance(self.function, Function) and until == self.function.last_modified:
+            return self.earlier
         self.looks.append(group)
         self.since.append(since)
         waiting = self.flows.get(group) or self.flows["*"]
@@ -67,7 +74,7 @@ def prove(bench: Bench, *flows: Fact[LogFlow], answers: Answers, forwarder: Forw
           tested: Sequence[str] = ()) -> FlowProof:  # fmt: skip
     answers.flows = {"*": list(flows)}
     changed = Changed(HERE, frozenset({NAME}), frozenset(tested))
-    (proof,) = prove_flows(bench.writer, changed, an_estate(forwarder or a_forwarder()))
+    (proof,) = prove_flows(bench.writer, changed, an_estate(forwarder or BUSY))
     return proof
 
 
@@ -172,8 +179,65 @@ def test_a_function_that_cannot_be_read_proves_nothing(
 def test_a_run_that_is_stopped_does_not_wait(bench: Bench, answers: Answers) -> None:
     bench.writer.stop.set()
     proof = prove(bench, SILENT, answers=answers)
-    assert proof.holds is False
+    assert proof.holds is None, "what nobody waited for has not failed"
+    assert proof.told == "the run was stopped before it was seen to forward: 3 requests, none with the upload line"
     assert len(answers.looks) == 1
+
+
+def called(requests: int, over: timedelta, **changes: object) -> Forwarder:
+    """A forwarder that was called so often in so long before the fix."""
+    unknown = Metrics(None, None, None, None)
+    return a_forwarder(**{"metrics": unknown, "flow": a_flow(since=NOW - over, requests=requests), **changes})
+
+
+QUARTER = 900.0
+RATES = [
+    pytest.param(called(1, timedelta(days=1)), 0.0104, id="one-old-call-in-a-day"),
+    pytest.param(called(288, timedelta(days=1)), 3.0, id="every-five-minutes"),
+    pytest.param(called(3, timedelta(days=1), metrics=Metrics(960.0, None, None, None)), 10.0, id="metrics-know-more"),
+    pytest.param(called(1, timedelta(minutes=3)), 5.0, id="updated-lately"),
+    pytest.param(called(1, timedelta()), QUARTER, id="just-now"),
+    pytest.param(a_forwarder(flow=Absent("log"), metrics=Metrics(960.0, None, None, None)), 5.0, id="other-log"),
+    pytest.param(a_forwarder(flow=denied("x:Y"), listed=denied("x:Y")), 0.0, id="nothing-known"),
+    pytest.param(a_forwarder(flow=QUIET, metrics=Metrics(None, None, None, None)), 0.0, id="never-called"),
+]
+
+
+@pytest.mark.parametrize(("forwarder", "calls"), RATES)
+def test_how_many_calls_are_to_be_expected_is_told_by_how_many_there_were(forwarder: Forwarder, calls: float) -> None:
+    assert expected_calls(forwarder, NOW, QUARTER) == pytest.approx(calls, rel=0.01)
+
+
+def test_one_old_call_in_the_window_makes_nobody_wait_and_is_no_failure(bench: Bench, answers: Answers) -> None:
+    proof = prove(bench, QUIET, answers=answers, forwarder=called(1, timedelta(days=1)))
+    assert proof.holds is None
+    assert len(answers.looks) == 1
+
+
+def test_one_that_is_being_called_is_waited_for_however_seldom_that_is(bench: Bench, answers: Answers) -> None:
+    rare = called(1, timedelta(days=1))
+    assert prove(bench, FAILING, a_flow(), answers=answers, forwarder=rare).holds is True
+    bench.writer = replace(bench.writer, limits=replace(bench.writer.limits, proof=0.05))
+    assert prove(bench, FAILING, answers=answers, forwarder=rare).holds is False
+
+
+SILENT_ONES = [
+    pytest.param(BUSY, a_flow(requests=100), False, id="called-all-the-time"),
+    pytest.param(BUSY, a_flow(requests=1), None, id="called-in-bursts-and-not-lately"),
+    pytest.param(BUSY, denied("logs:X"), False, id="called-when-cannot-be-told"),
+    pytest.param(called(70, timedelta(seconds=1)), a_flow(requests=100), None, id="three-calls-to-expect"),
+]
+
+
+@pytest.mark.parametrize(("forwarder", "earlier", "holds"), SILENT_ONES)
+def test_silence_speaks_against_the_fix_only_where_calls_were_sure_to_come(
+    bench: Bench, answers: Answers, forwarder: Forwarder, earlier: Fact[LogFlow], holds: bool | None
+) -> None:
+    bench.writer = replace(bench.writer, limits=replace(bench.writer.limits, proof=0.05))
+    answers.earlier = earlier
+    proof = prove(bench, QUIET, answers=answers, forwarder=forwarder)
+    assert proof.holds is holds
+    assert len(answers.looks) > 1, "it was worth waiting for"
 
 
 class Done(Step):

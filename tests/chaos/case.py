@@ -27,6 +27,8 @@ HARMLESS = {Fault.THROTTLED, Fault.EXPIRED_REFRESHED, Fault.OTHERS_BEFORE_READ, 
 # What cannot be put right by resuming: a person continues the rollback first.
 FOR_A_PERSON = {Fault.ROLLBACK_FAILS}
 _BROKEN_UPDATES = {Fault.LIES, Fault.ROLLS_BACK, Fault.ROLLBACK_FAILS}
+# The test event's answer is its proof: without one that can be read, it failed.
+_UNHEARD = (Fault.MALFORMED, "test-event")
 # After these nothing can be proved any more, also what was done before.
 _BLINDING = {Fault.EXPIRED_UNSEEN, Fault.EXPIRED_FOR_GOOD}
 
@@ -198,8 +200,8 @@ def _wrong_code(case: Case, code: int, undisturbed: Undisturbed, journal: list[d
         wanted = {INTERRUPTED}
     elif case.fault in HARMLESS or settled:
         wanted = {undisturbed.code}
-    elif case.fault in _BROKEN_UPDATES or case.specs[-1][1] == "test-event" or _had_written(case, journal):
-        wanted = {FIX_FAILED}  # a forwarder that was changed and has no test event is not seen to forward
+    elif case.fault in _BROKEN_UPDATES or case.specs[-1][:2] == _UNHEARD or _had_written(case, journal):
+        wanted = {FIX_FAILED}
     elif case.fault in _BLINDING:
         wanted = {FIX_FAILED, undisturbed.code}  # by what was done before, and cannot be proved any more
     else:

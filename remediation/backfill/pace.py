@@ -90,7 +90,7 @@ class Pace:
                 self.slowed += 1
             self._next = max(self._next, now + pause)
 
-    def raise_top(self, top: float) -> None:
+    def set_top(self, top: float) -> None:
         """Another top rate, now that it is known how long calls take."""
         with self._lock:
             self.top = top

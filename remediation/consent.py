@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -44,36 +44,65 @@ class Consent:
     how: str
 
 
-def confirmed(config: pytest.Config, plan: Plan, alias: Callable[[str], str]) -> Consent:
-    """Ask a person on a terminal for the number of forwarders; without one, the flag itself is the consent.
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What a person is asked for.
 
-    `--yes` skips the question, and the sandbox never asks. `alias` tells an account's alias.
+    Attributes:
+        about: what was asked for on the command line: `--fix`, `backfill`.
+        will: what it is about to do: `change`, `send`.
+        number: what has to be typed.
+        noun: what that is a number of.
+        lines: what the number is made of, a line for each account.
+    """
+
+    about: str
+    will: str
+    number: int
+    noun: str
+    lines: Callable[[], Iterable[str]]
+
+
+def confirmed(config: pytest.Config, plan: Plan, alias: Callable[[str], str]) -> Consent:
+    """Ask a person on a terminal for the number of forwarders; `alias` tells an account's alias."""
+    counts = Counter(target.account for target, _ in plan.forwarders)
+    accounts = sorted({target.target.account for target in plan.targets if target.steps})
+    return consent_to(
+        config,
+        Asking(
+            about="--rollback" if config.stash[OPTIONS].rollback else "--fix",
+            will="change",
+            number=len(plan.forwarders),
+            noun="forwarders",
+            lines=lambda: (f"{account} ({alias(account)}): {counts[account]} forwarders" for account in accounts),
+        ),
+    )
+
+
+def consent_to(config: pytest.Config, asking: Asking) -> Consent:
+    """Have the number typed on a terminal; without one, the command itself is the consent.
+
+    `--yes` skips the question, and the sandbox never asks.
     """
     options = config.stash[OPTIONS]
-    asked = "--rollback" if options.rollback else "--fix"
     if options.sandbox:
         return Consent(given=True, how="a sandbox is not asked for")
     if options.yes:
         return Consent(given=True, how="--yes")
     with _own_terminal(config):
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
-            return Consent(given=True, how=f"{asked}, without a terminal to ask on")
-        counts = Counter(target.account for target, _ in plan.forwarders)
-        lines = [
-            f"  {account} ({alias(account)}): {counts[account]} forwarders"
-            for account in sorted({target.target.account for target in plan.targets if target.steps})
-        ]
-        number = len(plan.forwarders)
-        sys.stdout.write("\n".join(["", f"{asked} is about to change:", *lines, ""]))
+            return Consent(given=True, how=f"{asking.about}, without a terminal to ask on")
+        lines = (f"  {line}" for line in asking.lines())
+        sys.stdout.write("\n".join(["", f"{asking.about} is about to {asking.will}:", *lines, ""]))
+        number = f"the number of {asking.noun}, {asking.number}"
         try:
-            answer = input(f"Type the number of forwarders ({number}) to go on, anything else to stop: ")
+            answer = input(f"Type the number of {asking.noun} ({asking.number}) to go on, anything else to stop: ")
         except EOFError:
             return Consent(given=False, how="nothing was typed")
-    typed = answer.strip()
-    if typed == str(number):
-        return Consent(given=True, how=f"the number of forwarders, {number}, was typed on a terminal")
+    if answer.strip() == str(asking.number):
+        return Consent(given=True, how=f"{number}, was typed on a terminal")
     # what somebody types into the wrong window may be a password
-    return Consent(given=False, how=f"something else than the number of forwarders, {number}, was typed on a terminal")
+    return Consent(given=False, how=f"something else than {number}, was typed on a terminal")
 
 
 def alias_of(aws: Aws, region: str) -> str:

@@ -7,28 +7,25 @@ from pathlib import Path
 import pytest
 
 import checks
+from checks.answer import answer_of
+from checks.arguments import ARGUMENTS, NO_RELEASE, Asked
+from checks.asking import ask_at_once
 from checks.distribution import HandBack
-from checks.outcome import CannotTell, Finding, NoEvidence, Status, unknown
-from checks.registry import FACTS, Check, check_of, load_catalogue
-from checks.result import Result
-from checks.state import NOBODY, NOT_APPLICABLE, REFUSAL
-from checks.subjects import Subject, argument_of, has_no_release, has_no_subject, is_told_by_all, subject_of, subjects
-from checks.waiving import accepted
-from fixtures.desired import Desired
+from checks.items import CheckItem, check_items
+from checks.outcome import Finding, Status
+from checks.registry import FACTS, check_of, load_catalogue
+from checks.state import ADVICE, NOBODY, NOT_APPLICABLE, REFUSAL
+from checks.subjects import argument_of, has_no_release, has_no_subject, is_told_by_all, subject_of, subjects
 from fixtures.distribution import is_worker
 from fixtures.errors import near
-from fixtures.estate import Bucket, Estate, Forwarder, Seen, Target
 from fixtures.plugin import usage_errors
-from fixtures.release import Release
-from fixtures.state import DESIRES, ESTATE, OPTIONS, SETTINGS, WAIVERS
+from fixtures.state import ESTATE, OPTIONS, SETTINGS, WAIVERS
 from fixtures.waivers import read_waivers
 
-_NO_RELEASE = "no --release given"
 _ONLY_A_SHARE = "this is a share: the merged report tells it"
 _NOTHING_TO_LOOK_AT = (
     "checks: nothing to look at; add --regions=us-east-1 (or --replay=FILE), or try --sandbox --regions=us-east-1"
 )
-_ADVICE = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -66,15 +63,27 @@ def pytest_forwarders_desired(config: pytest.Config) -> None:
         waivers.refuse_unknown(load_catalogue())
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(
+    collector: pytest.Module | pytest.Class, name: str, obj: object
+) -> list[CheckItem] | None:
+    """Make the suite's own checks into items of their own kind."""
+    return check_items(collector, name, obj)
+
+
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Ask one of the suite's own checks without the machinery that a test function needs."""
+    return ask_at_once(item, nextitem)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Ask each test that takes a forwarder, target, ... about every one it applies to, in a stable order."""
+    """Ask each test of the user's own that takes a forwarder, ... about every one it applies to, in a stable order."""
     estate = metafunc.config.stash.get(ESTATE, None)
     argument = argument_of(tuple(metafunc.fixturenames))
     if estate is None or argument is None:
         return
     marker = metafunc.definition.get_closest_marker("check")
     meta = marker.args[0] if marker else None
-    # also of checks that were not asked for: a fix asks them of what it touches (remediation/unselected.py)
     found = subjects(argument, metafunc.config, estate, meta)
     metafunc.parametrize(argument, found, ids=[str(subject) for subject in found], indirect=True)
 
@@ -117,7 +126,7 @@ def pytest_runtest_makereport(
     report = yield
     if meta is None or not (call.when == "call" or (call.when == "setup" and call.excinfo)):
         return report
-    result = accepted(_result(item, meta, call.excinfo), item.config.stash.get(WAIVERS, None))
+    result = answer_of(item, meta, call.excinfo.value if call.excinfo else None)
     report.user_properties = [*report.user_properties, *result.properties()]
     if result.status is Status.FAILED:
         report.longrepr = result.text()
@@ -129,78 +138,28 @@ def pytest_runtest_makereport(
     return report
 
 
-# A fixture that takes `request` costs pytest a twentieth of a millisecond for each test: only where it must.
 @pytest.fixture
-def estate(pytestconfig: pytest.Config) -> Estate:
-    """Everything observed."""
-    if ESTATE not in pytestconfig.stash:
+def asked_about(request: pytest.FixtureRequest) -> Asked:
+    """Whom the check is asked about, and the notes that it leaves: a fresh list for each run of the same item."""
+    if ESTATE not in request.config.stash:
         pytest.fail(_NOTHING_TO_LOOK_AT, pytrace=False)
-    return pytestconfig.stash[ESTATE]
+    asked = Asked(subject_of(request.node), request.config)
+    request.node.stash[ADVICE] = asked.notes
+    return asked
 
 
-@pytest.fixture
-def asked_about(request: pytest.FixtureRequest) -> Subject:
-    """Whom the check is asked about."""
-    return subject_of(request.node)
+def _given(name: str) -> Callable[[Asked], object]:
+    """The fixture for one argument, for tests and checks of the user's own."""
+
+    def give(asked_about: Asked) -> object:
+        return ARGUMENTS[name](asked_about)
+
+    give.__doc__ = ARGUMENTS[name].__doc__
+    return pytest.fixture(name=name)(give)
 
 
-@pytest.fixture
-def forwarder(asked_about: Subject, estate: Estate) -> Forwarder:
-    """The forwarder that the check is asked about, as it was last seen."""
-    found = estate.forwarder(asked_about.target, asked_about.name) if asked_about.target else None
-    if found is None:
-        raise Finding("the forwarder to exist", "it is gone")
-    return found
-
-
-@pytest.fixture
-def target(asked_about: Subject, estate: Estate) -> Seen:
-    """What was seen of the target that the check is asked about, or in which its forwarder is."""
-    assert asked_about.target is not None
-    return estate.seen(asked_about.target)
-
-
-@pytest.fixture
-def bucket(request: pytest.FixtureRequest, estate: Estate) -> Bucket:
-    """The notification bucket that the check is asked about, or that its forwarder reads from."""
-    subject = subject_of(request.node)
-    if subject.kind == "bucket":
-        return estate.buckets[subject.name]
-    found = estate.bucket_of(request.getfixturevalue("forwarder"))
-    return found or unknown("it has no notification bucket, or the bucket was not read")
-
-
-@pytest.fixture
-def expected_forwarder(request: pytest.FixtureRequest) -> tuple[Target, str]:
-    """One entry of the baseline."""
-    subject = subject_of(request.node)
-    assert subject.target is not None
-    return subject.target, subject.name
-
-
-@pytest.fixture
-def release(asked_about: Subject, pytestconfig: pytest.Config) -> Release:
-    """The release of the tenant that the check is asked about, or of the account that it is asked about."""
-    desires = pytestconfig.stash[DESIRES]
-    by_tenant = {tenant.name: tenant.release for tenant in desires.tenants}
-    found = desires.of(asked_about.target.account).release if asked_about.target else by_tenant[asked_about.name]
-    return found or unknown(_NO_RELEASE)
-
-
-@pytest.fixture
-def desired(asked_about: Subject, pytestconfig: pytest.Config) -> Desired:
-    """What should be true of the account that the check is asked about."""
-    desires = pytestconfig.stash[DESIRES]
-    return desires.of(asked_about.target.account if asked_about.target else "")
-
-
-@pytest.fixture
-def advise(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Call it with a note for a check that passes: said, and not a finding."""
-    # a fresh list for each run: `--fix` runs the same item again
-    notes: list[str] = []
-    request.node.stash[_ADVICE] = notes
-    return notes.append
+estate, forwarder, target, bucket = map(_given, ("estate", "forwarder", "target", "bucket"))
+expected_forwarder, release, desired, advise = map(_given, ("expected_forwarder", "release", "desired", "advise"))
 
 
 def _collects_only_its_own(config: pytest.Config) -> bool:
@@ -220,7 +179,7 @@ def _grouped(config: pytest.Config, idle: Iterable[pytest.Item]) -> dict[str, tu
         needs = meta.needs_release or "release" in getattr(item, "fixturenames", ())
         reason = f"{NOBODY} (it takes {meta.asked_with})" if meta.asked_with else NOBODY
         if needs and without_release:
-            reason = _NO_RELEASE
+            reason = NO_RELEASE
         if is_told_by_all(config, item):
             reason = _ONLY_A_SHARE
         reasons[reason] = (*reasons.get(reason, ()), meta.id)
@@ -249,49 +208,6 @@ def _refuse_unknown(wanted: Iterable[str], known: Iterable[str]) -> None:
             raise pytest.UsageError(f"--checks: '{name}': no such check; {near(name, names)}")
 
 
-def _result(item: pytest.Item, meta: Check, excinfo: pytest.ExceptionInfo[BaseException] | None) -> Result:
-    error = excinfo.value if excinfo else None
-    subject = subject_of(item)
-    expected = found = reason = remedy = ""
-    status = Status.PASSED
-    match error:
-        case None:
-            pass
-        case Finding():
-            status, expected, found, remedy = Status.FAILED, error.expected, error.found, error.remedy
-        case NoEvidence():
-            status, reason = Status.NO_EVIDENCE, str(error.msg)
-        case CannotTell():
-            status, reason = Status.UNKNOWN, str(error.msg)
-        case AssertionError() | pytest.fail.Exception():  # a check of the user's own, in pytest's words
-            status, expected, found = Status.FAILED, meta.title, str(error).split("\n", 1)[0] or "it does not hold"
-        case pytest.skip.Exception():
-            status, reason = Status.UNKNOWN, str(error.msg)
-        case _:
-            status, reason = Status.ERROR, f"the check itself failed: {type(error).__name__}: {error}"
-    return Result(
-        check=meta.id,
-        title=meta.title,
-        severity=meta.severity,
-        step=meta.step,
-        status=status,
-        subject=str(subject),
-        account=subject.target.account if subject.target else "",
-        region=subject.target.region if subject.target else "",
-        forwarder=subject.forwarder,
-        expected=expected,
-        found=found,
-        reason=reason,
-        remedy=remedy,
-        advice="; ".join(_notes(item)),
-        fix=meta.fix or "",
-    )
-
-
 def _untold(_excinfo: pytest.ExceptionInfo[BaseException], _style: object = None) -> str:
     """What pytest says of a finding; the result's own text takes its place."""
     return ""
-
-
-def _notes(item: pytest.Item) -> list[str]:
-    return item.stash.get(_ADVICE, [])

@@ -150,5 +150,8 @@ def metadata_of(function: Callable[..., None]) -> Check:
 
 def check_of(item: pytest.Item) -> Check | None:
     """The metadata of a collected test, None if it is not a check."""
+    meta = getattr(item, "check", None)  # of the suite's own checks
+    if isinstance(meta, Check):
+        return meta
     marker = item.get_closest_marker("check")
     return marker.args[0] if marker and marker.args and isinstance(marker.args[0], Check) else None

@@ -34,6 +34,7 @@ class Subject:
 
 
 ESTATE_WIDE = Subject("estate")
+NOT_ASKED = Subject("NOTSET")  # pytest's own id for a test that takes something, of which there is nothing
 
 
 def subjects(argument: str, config: pytest.Config, estate: Estate, meta: Check | None) -> list[Subject]:
@@ -43,6 +44,9 @@ def subjects(argument: str, config: pytest.Config, estate: Estate, meta: Check |
 
 def subject_of(item: pytest.Item) -> Subject:
     """Whom a collected test is asked about."""
+    subject = getattr(item, "subject", None)  # of the suite's own checks
+    if isinstance(subject, Subject):
+        return subject
     callspec = getattr(item, "callspec", None)
     for found in callspec.params.values() if callspec else ():
         if isinstance(found, Subject):
@@ -58,7 +62,7 @@ def argument_of(names: tuple[str, ...]) -> str | None:
 def has_no_subject(config: pytest.Config, item: pytest.Item) -> bool:
     """Whether there is nobody to ask, so that pytest collected the check only to say that it has no parameters."""
     if argument_of(tuple(getattr(item, "fixturenames", ()))) is not None:
-        return subject_of(item) is ESTATE_WIDE
+        return subject_of(item) in {ESTATE_WIDE, NOT_ASKED}
     meta = check_of(item)
     return meta is not None and (is_told_by_all(config, item) or (meta.needs_release and has_no_release(config)))
 

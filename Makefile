@@ -25,12 +25,13 @@ READY := $(VENV)/.ready-$(VERSION)
 DEMO_REGIONS := us-east-1,eu-west-1
 REPORT := report.html
 # Minutes on two cores, and each about one thing that changes seldom: `make test` stays below five minutes without them.
-THOROUGH := tests/test_policy_sandbox.py tests/test_policy_fix_sandbox.py tests/test_external_id.py tests/test_roll_back_end_to_end.py \
-  tests/test_end_to_end_limits.py tests/test_end_to_end_approved.py tests/test_end_to_end_fleet.py tests/test_permission_end_to_end.py \
-  tests/test_permission_undo.py \
-  tests/test_chaos.py tests/test_resume.py tests/test_interrupt.py \
-  tests/test_end_to_end_triggers.py tests/test_end_to_end_change_sets.py \
-  tests/test_history_end_to_end.py tests/test_shard_merge.py tests/test_workers_die.py
+THOROUGH := tests/test_chaos.py tests/test_end_to_end_approved.py tests/test_end_to_end_change_sets.py \
+  tests/test_end_to_end_failures.py tests/test_end_to_end_fleet.py tests/test_end_to_end_limits.py \
+  tests/test_end_to_end_triggers.py tests/test_external_id.py tests/test_history_end_to_end.py \
+  tests/test_interrupt.py tests/test_other_engines.py tests/test_permission_end_to_end.py \
+  tests/test_permission_undo.py tests/test_policy_fix_sandbox.py tests/test_policy_sandbox.py \
+  tests/test_resume.py tests/test_roll_back_end_to_end.py tests/test_shard_merge.py \
+  tests/test_workers_die.py
 # 200 forwarders through their rings: four minutes alone.
 SCALE := tests/test_end_to_end_rings.py
 
@@ -92,7 +93,7 @@ docs: $(READY)
 
 # uv resolves for every platform and Python >= 3.11 at once. The file names no index: hashes hold whatever mirror serves the files.
 lock: $(READY)
-	@$(RUN) uv pip compile pyproject.toml --universal --python-version 3.11 --extra sandbox --group dev --upgrade --generate-hashes \
+	@$(RUN) uv pip compile pyproject.toml --universal --python-version 3.11 --extra ocsf --extra sandbox --group dev --upgrade --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet --output-file $(VENV)/requirements.lock
 	@# an unchanged file keeps its time, so that nothing is set up anew
 	@cmp -s $(VENV)/requirements.lock requirements.lock || cp $(VENV)/requirements.lock requirements.lock

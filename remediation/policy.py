@@ -25,6 +25,7 @@ OPTIONAL: Final[Mapping[str, str]] = {
     "plan": "for --plan and --fix: looks at pending change sets and at how failed calls are retried",
     "drift": "for --drift: lets CloudFormation compare stacks with what is really there",
     "compare-secret": "for --compare-secret: reads the values of secrets, to compare them with the release's by digest",
+    "ledger": "for --fix, ledger and backfill: lists log objects, their tags, and what happened to the forwarder",
     "simulate": "for --fix and --plan: asks IAM before the first write whether the fixer may do what the plan needs",
     "rollback": "for --rollback: takes back what a run made (uploads, its bucket when empty, permissions)",
     "test-event": "for --send-test-event: calls a forwarder, which sends one object to XDR a second time",

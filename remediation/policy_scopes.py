@@ -47,6 +47,8 @@ FUNCTIONS: Final = Scope("Functions", ("arn:{partition}:lambda:*:{account}:funct
 LOGS: Final = Scope("Logs", ("arn:{partition}:logs:*:{account}:log-group:/aws/lambda/{functions}",))
 LOG_GROUPS: Final = Scope("LogGroups", ("arn:{partition}:logs:*:{account}:log-group:*",))
 BUCKETS: Final = Scope("Buckets", ("arn:{partition}:s3:::*",))
+OBJECTS: Final = Scope("Objects", ("arn:{partition}:s3:::*/*",))
+INVENTORIES: Final = Scope("Inventories", ("arn:{partition}:s3:::*/manifest.json", "arn:{partition}:s3:::*.csv.gz"))
 ARTIFACT_BUCKETS: Final = Scope("ArtifactBuckets", ("arn:{partition}:s3:::{artifacts}",))
 ARTIFACTS: Final = Scope("Artifacts", ("arn:{partition}:s3:::{artifacts}/*",))
 # The old package stands where the old template points: in any bucket.
@@ -54,6 +56,7 @@ PACKAGES: Final = Scope("Packages", ("arn:{partition}:s3:::{artifacts}/*", "arn:
 OLD_PACKAGES: Final = Scope("OldPackages", ("arn:{partition}:s3:::*/*.zip",))
 LOCKS: Final = Scope("Locks", (f"arn:{{partition}}:s3:::{{artifacts}}/{LOCK_KEY}",))
 SECRETS: Final = Scope("Secrets", ("arn:{partition}:secretsmanager:*:{account}:secret:*",))
+QUEUES: Final = Scope("Queues", ("arn:{partition}:sqs:*:*:*",))  # a dead-letter queue may be another account's
 TOPICS: Final = Scope("Topics", ("arn:{partition}:sns:*:*:*",))
 KEYS: Final = Scope("Keys", ("arn:{partition}:kms:*:{account}:key/*",))
 # A key may be another account's, and is used through the service that holds what it encrypts.
@@ -84,6 +87,7 @@ _BY_ACTION: Final[Mapping[str, Scope]] = {
     "cloudformation:ListChangeSets": STACKS,
     "cloudformation:ListStackResources": STACKS,
     "cloudformation:ListStacks": EVERYTHING,
+    "cloudtrail:LookupEvents": EVERYTHING,
     "cloudwatch:GetMetricData": EVERYTHING,
     "ec2:DescribeRegions": EVERYTHING,
     "iam:GetRole": ROLES,
@@ -120,10 +124,14 @@ _BY_ACTION: Final[Mapping[str, Scope]] = {
     "s3:GetBucketPolicy": BUCKETS,
     "s3:GetBucketPolicyStatus": ARTIFACT_BUCKETS,
     "s3:GetBucketPublicAccessBlock": ARTIFACT_BUCKETS,
+    "s3:GetBucketVersioning": BUCKETS,
     "s3:GetEncryptionConfiguration": BUCKETS,
     "s3:GetObject": PACKAGES,
+    "s3:GetObjectTagging": OBJECTS,
+    "s3:GetObjectVersionTagging": OBJECTS,
     "s3:ListAllMyBuckets": EVERYTHING,
     "s3:ListBucket": BUCKETS,
+    "s3:ListBucketVersions": BUCKETS,
     "s3:PutBucketNotification": BUCKETS,
     "s3:PutBucketPublicAccessBlock": ARTIFACT_BUCKETS,
     "s3:PutObject": ARTIFACTS,
@@ -131,6 +139,8 @@ _BY_ACTION: Final[Mapping[str, Scope]] = {
     "secretsmanager:GetSecretValue": SECRETS,
     "sns:GetSubscriptionAttributes": EVERYTHING,
     "sns:ListSubscriptionsByTopic": TOPICS,
+    "sqs:GetQueueAttributes": QUEUES,
+    "sqs:GetQueueUrl": QUEUES,
     "sts:GetCallerIdentity": EVERYTHING,
 }
 # Who needs an action on something else than the others do.
@@ -138,6 +148,8 @@ _BY_NEED: Final[Mapping[tuple[str, str], Scope]] = {
     ("stacks.read_stacks", "cloudformation:DescribeStacks"): EVERYTHING,  # of all stacks: it names none
     ("UndoUploads", "cloudformation:DescribeStacks"): EVERYTHING,
     ("secrets.read_secret_digest", "kms:Decrypt"): SECRET_KEYS,
+    ("inventory.read_manifest", "s3:GetObject"): INVENTORIES,
+    ("inventory.read_inventory_file", "s3:GetObject"): INVENTORIES,
     ("SecureOldPackage", "s3:PutObject"): OLD_PACKAGES,
     ("lock", "s3:DeleteObject"): LOCKS,
 }

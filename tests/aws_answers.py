@@ -89,6 +89,9 @@ GOOD: Mapping[str, dict[str, Data]] = {
         {"LogicalResourceId": "TaegisLambdaFunction", "PhysicalResourceId": FUNCTION,
          "ResourceType": "AWS::Lambda::Function", "ResourceStatus": "UPDATE_COMPLETE",
          "LastUpdatedTimestamp": "2026-11-20T10:00:00Z"}]},
+    "cloudtrail:LookupEvents": {"Events": [
+        {"EventId": "e1", "EventName": "PutBucketNotification", "EventTime": NOON / 1000, "Username": "alice",
+         "CloudTrailEvent": json.dumps({"requestParameters": {"bucketName": "logs"}})}]},
     "cloudwatch:GetMetricData": {"MetricDataResults": [
         {"Id": f"q0_{name}", "Label": name, "StatusCode": "Complete", "Timestamps": [NOON / 1000], "Values": [2.0]}
         for name in ("invocations", "errors", "throttles", "asynceventsdropped")]},
@@ -105,6 +108,8 @@ GOOD: Mapping[str, dict[str, Data]] = {
         "DestinationConfig": {"OnFailure": {"Destination": f"arn:aws:sqs:{REGION}:{ACCOUNT}:failed"}}},
     "lambda:GetPolicy": {"Policy": json.dumps({"Statement": [_STATEMENT]})},
     "lambda:ListFunctions": {"Functions": [_CONFIGURATION]},
+    "logs:DescribeLogGroups": {"logGroups": [
+        {"logGroupName": "/aws/lambda/f", "creationTime": NOON, "retentionInDays": 30}]},
     "logs:FilterLogEvents": {"events": [
         {"logStreamName": "s", "timestamp": NOON, "message": "START RequestId: 1"},
         {"logStreamName": "s", "timestamp": NOON + 1, "message": '{"level":"debug","message":"Uploading data to s3"}'},
@@ -123,6 +128,20 @@ GOOD: Mapping[str, dict[str, Data]] = {
         "Filter": {"S3Key": {"FilterRule": [{"Name": "Prefix", "Value": "AWSLogs/"},
                                             {"Name": "Suffix", "Value": ".gz"}]}}}]},
     "s3:GetBucketPolicyStatus": {"IsPublic": "true"},
+    "s3:GetBucketVersioning": {"Status": "Enabled"},
+    "s3:GetObjectTagging": {"TagSet": {"Tag": [{"Key": "TaegisProcessed", "Value": "true"}]}},
+    "s3:ListObjectsV2": {
+        "Name": "logs", "IsTruncated": "false",
+        "Contents": [{"Key": "AWSLogs/1.gz", "LastModified": "2026-11-23T12:00:00.000Z", "ETag": '"e1"', "Size": 3,
+                      "StorageClass": "STANDARD"}],
+        "CommonPrefixes": [{"Prefix": "AWSLogs/2026/"}]},
+    "s3:ListObjectVersions": {
+        "Name": "logs", "IsTruncated": "false",
+        "Version": [{"Key": "AWSLogs/1.gz", "VersionId": "v1", "IsLatest": "true", "ETag": '"e1"', "Size": 3,
+                     "LastModified": "2026-11-23T12:00:00.000Z", "StorageClass": "STANDARD"}]},
+    "sqs:GetQueueUrl": {"QueueUrl": "http://127.0.0.1:9/111122223333/dead"},
+    "sqs:GetQueueAttributes": {"Attributes": {
+        "ApproximateNumberOfMessages": "2", "ApproximateNumberOfMessagesNotVisible": "1"}},
     "s3:GetPublicAccessBlock": {"IgnorePublicAcls": "false", "RestrictPublicBuckets": "false"},
     "s3:ListBuckets": {"Owner": {"ID": "0a1b"},
                        "Buckets": {"Bucket": [{"Name": "logs", "CreationDate": "2024-01-01T00:00:00Z"}]}},
@@ -140,7 +159,11 @@ _ROOTS = {
     "s3:GetBucketEncryption": "ServerSideEncryptionConfiguration",
     "s3:GetBucketNotificationConfiguration": "NotificationConfiguration",
     "s3:GetBucketPolicyStatus": "PolicyStatus",
+    "s3:GetBucketVersioning": "VersioningConfiguration",
+    "s3:GetObjectTagging": "Tagging",
     "s3:GetPublicAccessBlock": "PublicAccessBlockConfiguration",
+    "s3:ListObjectVersions": "ListVersionsResult",
+    "s3:ListObjectsV2": "ListBucketResult",
     "s3:ListBuckets": "ListAllMyBucketsResult",
 }
 _QUERY = {"cloudformation", "sns", "sts"}

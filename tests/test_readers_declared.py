@@ -25,6 +25,7 @@ BESIDE = {
     "stacks.read_stacks": {"cloudformation:ListStacks"},  # DescribeStacks without a name (API reference)
     # else a missing key answers 403, and one encrypted with a KMS key has no checksum (S3 API reference, HeadObject)
     "buckets.read_package": {"s3:ListBucket", "kms:Decrypt"},
+    "objects.read_processed_tag": {"s3:GetObjectVersionTagging"},  # with a version's id (S3 API reference)
     "stacks.read_drift": set(LIVE_READS),  # CloudFormation reads the resources in the caller's name
     "secrets.read_secret_digest": {"kms:Decrypt"},  # under a customer managed key (Secrets Manager API reference)
 }
@@ -87,7 +88,7 @@ def test_nothing_but_reads_is_called() -> None:
 
 
 def test_every_fact_of_a_reader_is_one_that_checks_can_ask_for() -> None:
-    beside = {"accounts", "regions"}  # asked before any fact, to know the targets
+    beside = {"accounts", "regions", "ledger"}  # asked before any fact, to know the targets; after all, by a ledger
     # two facts come out of answers that are read anyway: `listed` is a row of the functions, `bucket_region` has
     # the bucket's reader
     assert {reader.fact for reader in READERS.values()} - beside <= FACTS

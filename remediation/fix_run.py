@@ -19,7 +19,7 @@ from remediation.planner import make_plan
 from remediation.run_record import write_record
 from remediation.settle import left_locks, settle
 from remediation.unselected import Unselected
-from remediation.write_run import AFTER, BEFORE, JOURNAL, WriteRun
+from remediation.write_run import BEFORE, JOURNAL, WriteRun
 
 ROUNDS = 3
 APPROVED = "approved.json"
@@ -77,9 +77,7 @@ class FixRun(WriteRun):
             elif not self.stopped and self._rounds(journal):
                 journal.write(FINISHED, run=run_id(self.config))
         finally:
-            self._give_locks_back(journal)
-            journal.close()
-            write_snapshot(self.estate, folder / AFTER)
+            self._end(journal)
 
     def _settle(self, journal: Journal) -> None:
         """Before a stopped run goes on: what it left in flight is waited for or taken back, and looked at again."""

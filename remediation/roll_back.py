@@ -60,9 +60,7 @@ class RollBack(WriteRun):
         try:
             self._undo(journal)
         finally:
-            self._give_locks_back(journal)
-            journal.close()
-            write_snapshot(self.estate, folder / AFTER)
+            self._end(journal)
 
     def _undo(self, journal: Journal) -> None:
         self._settle_past(journal)
@@ -117,8 +115,8 @@ class RollBack(WriteRun):
         free = buckets.only(lambda step: step.target not in stay)
         unlocked = Plan(free.run, free.made, tuple(replace(target, bucket="") for target in free.targets))
         if unlocked.steps:
-            outcome = self._apply(unlocked, journal)
-            self._look_again(outcome.touched)
+            self._apply(unlocked, journal)
+            self._look_again()
 
     def _undoing(self) -> Undoing:
         clients = self.access.clients

@@ -1,5 +1,6 @@
 """What every run with writes does with a plan: show it, have it confirmed, apply it in rings, prove it, tell it."""
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from fixtures.estate import Estate, Identity, Target
 from fixtures.look import LOOK, look_again
 from fixtures.observe import merged
 from fixtures.run_folder import run_folder, run_id, write_private
+from fixtures.snapshot import write_snapshot
 from fixtures.state import ESTATE, OPTIONS
 from remediation.access import Access
 from remediation.consent import confirmed
@@ -52,6 +54,7 @@ class WriteRun(ABC):
     notes: list[str] = field(default_factory=list)
     progress: Progress | None = None
     named: set[str] = field(default_factory=set)
+    unjudged: list[Outcome] = field(default_factory=list)
     stage: Stage = field(default_factory=Stage)
 
     def __post_init__(self) -> None:
@@ -136,10 +139,8 @@ class WriteRun(ABC):
                 sum(len(rest.steps) for rest in parts[number:]),
             )
             outcome = self._apply(part, journal)
-            self._look_again(outcome.touched)
-            recheck = self._recheck()
-            self.unproved += [told for told in against(outcome, recheck, self.estate) if told not in self.unproved]
-            unproved = why_unproved(outcome, self.proofs, recheck, self.estate)
+            self._look_again()
+            unproved = why_unproved(outcome, self.proofs, self._recheck(), self.estate)
             if self.stopped or unproved:
                 why = "the run was stopped" if self.stopped else f"ring {number} was not proved: {unproved}"
                 left = tuple(StepOutcome(step, State.SKIPPED, why) for rest in parts[number:] for step in rest.steps)
@@ -170,6 +171,7 @@ class WriteRun(ABC):
 
             outcome = apply(plan, Lanes(writer_for, progress, self.access.stop, self.locks))
             self.outcomes.append(outcome)
+            self.unjudged.append(outcome)
             self.blocked += outcome.blocked
             self._prove(outcome, writer_for, progress)
             for proof in self.proofs[proved:]:
@@ -180,14 +182,38 @@ class WriteRun(ABC):
     def _prove(self, outcome: Outcome, writer_for: Callable[[Target], Writer], progress: Progress) -> None:
         changed = changed_by(outcome)
         if changed:
-            progress.say(f"waiting for log lines of {sum(len(lane.forwarders) for lane in changed)} forwarders ...")
+            how = "looking once" if self.stopped else "waiting"
+            progress.say(f"{how} for log lines of {sum(len(lane.forwarders) for lane in changed)} forwarders ...")
         self.proofs += prove_all(changed, writer_for, self.estate, self.access.stop)
 
-    def _look_again(self, targets: frozenset[Target]) -> None:
-        if targets and not self.stopped:
-            with self.interrupts.abandonable():
-                self.config.stash[ESTATE] = merged(self.estate, look_again(self.config, targets))
-                self.held.run_again(targets)
+    def _look_again(self, more: frozenset[Target] = frozenset()) -> None:
+        """Look at what was touched since the last look, and at `more`, and ask the checks again; not after a stop."""
+        if not self.stopped:
+            with contextlib.suppress(KeyboardInterrupt), self.interrupts.abandonable():
+                self._look_at_touched(more)
+
+    def _look_at_touched(self, more: frozenset[Target] = frozenset()) -> None:
+        touched = more.union(*(outcome.touched for outcome in self.unjudged))
+        if touched:
+            self.config.stash[ESTATE] = merged(self.estate, look_again(self.config, touched))
+            self.held.run_again(touched)
+        recheck = self._recheck()
+        for outcome in self.unjudged:
+            self.unproved += [told for told in against(outcome, recheck, self.estate) if told not in self.unproved]
+        self.unjudged.clear()
+
+    def _end(self, journal: Journal) -> None:
+        """Give back the locks; after a stop, look once more, so that what was done is told; keep what was seen.
+
+        A second signal leaves all the same: by then the journal is closed, and no lock is held.
+        """
+        self._give_locks_back(journal)
+        journal.close()
+        targets = {target for outcome in self.unjudged for target in outcome.touched}
+        if targets:
+            self._say(f"looking once more at {len(targets)} targets, to tell what was done (Ctrl-C leaves at once) ...")
+            self._look_at_touched()
+        write_snapshot(self.estate, run_folder(self.config) / AFTER)
 
     def _recheck(self) -> Recheck:
         return Recheck(self.held.results(), self.held.broken())
@@ -239,4 +265,6 @@ class WriteRun(ABC):
             yield f"{undone} steps were not done; to go on: {self.interrupts.way_on}"
         if self.proofs:
             proved = sum(1 for proof in self.proofs if proof.holds)
-            yield f"logs were seen to flow after the fix for {proved} of {len(self.proofs)} changed forwarders"
+            unknown = sum(1 for proof in self.proofs if proof.holds is None)
+            more = f"; no evidence for {unknown} (called too seldom, or not waited for)" if unknown else ""
+            yield f"logs were seen to flow after the fix for {proved} of {len(self.proofs)} changed forwarders{more}"

@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM: the run ends in order, tells what it knows, and says how to go on; twice, it leaves at once."""
 
+import json
 import os
 import signal
 import threading
@@ -10,6 +11,7 @@ import pytest
 from remediation.interrupts import Interrupts
 from tests.chaos import evidence
 from tests.chaos.case import Arena, Case, run_folder
+from tests.chaos.estate import FORWARDERS
 from tests.chaos.faults import EXECUTE, PUT, Fault, Spec
 from tests.sandbox_engine import eventually
 from tests.suite_runs import Suite
@@ -51,6 +53,33 @@ def test_what_was_found_is_told_and_nothing_new_is_begun(arena: Arena, tmp_path:
     later = [entry for entry in journal if entry["number"] > at and entry["kind"] == "intent"]
     assert {entry["step"].partition(" ")[0] for entry in later} == {"lock"}, "nothing but giving the locks back"
     assert journal[-1]["kind"] != "finished"
+
+
+def test_what_was_migrated_before_the_stop_is_told_as_it_is_now(arena: Arena, tmp_path: Path) -> None:
+    """The stop comes at a trigger of the second ring: by then two run the release, whatever the first look said."""
+    arena.estate.restore()
+    before = runtimes(arena)
+    spec = Spec(Fault.SIGINT, *PUT, 2, str(tmp_path / "mark.txt"))
+    ran = arena.run(tmp_path, [spec], arena.estate.options)
+    assert spec.lines
+    assert ran.code == 2
+    assert "looking once more at" in ran.said
+    after = runtimes(arena)
+    assert len({name for name in after if after[name] != before[name]}) >= 2
+    told = {one["subject"].rpartition("/")[2]: one["status"]
+            for one in map(json.loads, run_folder(tmp_path).joinpath("results.jsonl").read_text().splitlines())
+            if one.get("check") == "runtime-custom"}  # fmt: skip
+    for name, runtime in after.items():
+        expected = {True: {"FIXED", "PASSED"}, False: {"FAILED", "BLOCKED"}}[runtime == "provided.al2"]
+        assert told[name] in expected, ran.said
+        assert (told[name] == "FIXED") == (runtime != before[name])
+    assert "still fails" not in ran.said, "nobody looked, so nobody knows"
+
+
+def runtimes(arena: Arena) -> dict[str, str]:
+    """The runtime of each forwarder by name, as an independent reader sees it."""
+    return {name.partition("-scwx-")[0]: function["Runtime"] for region in arena.look().values()
+            for name, function in region["functions"].items() if name.startswith(FORWARDERS)}  # fmt: skip
 
 
 def test_before_anything_was_written_there_is_nothing_to_go_on_with(arena: Arena, tmp_path: Path) -> None:

@@ -16,7 +16,12 @@ from fixtures.state import BEGAN, DESIRES, ESTATE, OPTIONS, WAIVERS
 from fixtures.whole_file import PRIVATE, write_whole
 from remediation.story import FIX_STORY, PLAN_LINES
 from reports.commands import Commands, called_program
+from reports.delivery.deliveries import Deliveries
+from reports.delivery.outcome import Delivered
+from reports.delivery.record import FILE as DELIVERIES
+from reports.delivery.record import delivery_records
 from reports.environment import environment, mode_of
+from reports.evidence.plugin import EvidencePack
 from reports.history.schema import refuse_unusable
 from reports.html_file import HtmlFile
 from reports.junit import JunitProperties, tell_waivers
@@ -38,10 +43,13 @@ def pytest_configure(config: pytest.Config) -> None:
     tally = Tally()
     config.stash[TALLY] = tally
     plugins = config.pluginmanager
+    evidence = _evidence(config)
     with usage_errors():
         html = _html_file(config) if plugins.hasplugin("html") else None
         junit = _junit_file(config)
     ending = RunEnding(config, tally, tuple(file.typed for file in (html, junit) if file))
+    if evidence:
+        evidence.made_from(ending.summary, {"--html": html, "--junitxml": junit})
     if ending.keeps():
         with usage_errors():
             refuse_unwritable(config)
@@ -49,6 +57,9 @@ def pytest_configure(config: pytest.Config) -> None:
     plugins.register(tally, "forwarders-tally")
     plugins.register(ending, "forwarders-ending")
     plugins.register(TerminalStory(ending.summary, ending.limits), "forwarders-terminal")
+    options = config.stash.get(OPTIONS, None)
+    if options and options.delivery.delivers:
+        plugins.register(Deliveries(config, ending.summary, ending.looked, ending.tell), "forwarders-deliveries")
     if junit:
         plugins.register(JunitProperties(), "forwarders-junit")
     if plugins.hasplugin("html"):
@@ -56,6 +67,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
         story = HtmlStory(ending.summary, ending.environment, html.path if html else None)
         plugins.register(story, "forwarders-html")
+
+
+def _evidence(config: pytest.Config) -> EvidencePack | None:
+    """The pack of `--evidence`. It is registered before other reports, and so is written after them."""
+    options = config.stash.get(OPTIONS, None)
+    if options is None or options.evidence is None:
+        return None
+    with usage_errors():
+        pack = EvidencePack(options.evidence)
+    config.pluginmanager.register(pack, "forwarders-evidence")
+    return pack
 
 
 def _refuse_history(config: pytest.Config) -> None:
@@ -115,10 +137,11 @@ class RunEnding:
         """The summary with what changed since the last run, once this one is kept."""
         if ESTATE not in self._config.stash:
             return summary
-        history, trouble = kept(self._config, summary, self._looked())
+        history, trouble = kept(self._config, summary, self.looked())
         return replace(summary, run=replace(summary.run, history=history, history_trouble=trouble))
 
-    def _looked(self) -> Looked:
+    def looked(self) -> Looked:
+        """What the run looked at."""
         results = self._tally.results
         return looked_at(self._config, results, broken=self._tally.failed_others > 0)
 
@@ -131,6 +154,17 @@ class RunEnding:
         if self._known is None or len(self._known.run.results) != len(self._tally.results):
             self._known = summarise(self._run())
         return self._known
+
+    def tell(self, delivered: Delivered) -> None:
+        """Take what became of the run's deliveries, for the terminal and the run's folder."""
+        summary = self.summary()
+        if summary:
+            self._known = replace(summary, run=replace(summary.run, delivered=delivered))
+        if self.keeps():
+            write_whole(
+                run_folder(self._config) / DELIVERIES, delivery_records(delivered, run_id(self._config)), PRIVATE
+            )
+
 
     def limits(self) -> Limits:
         """Everything with `-v`, otherwise the most important, and where the rest is."""
@@ -172,7 +206,7 @@ class RunEnding:
             releases=self._releases(),
             id=run_id(self._config),
             began=stash.get(BEGAN, None),
-            waiving=waiving(waivers, self._tally.results, self._looked()) if waivers else None,
+            waiving=waiving(waivers, self._tally.results, self.looked()) if waivers else None,
             commands=Commands(options, called_program(), has_release=has_release) if options else None,
             results_file=str(self._folder() / FILE) if self.keeps() else "",
         )
@@ -180,7 +214,7 @@ class RunEnding:
     def keeps(self) -> bool:
         """Whether this run leaves a folder: it may write, it shows a plan, keeps something, or is a part."""
         options = self._config.stash.get(OPTIONS, None)
-        kept = options and (options.snapshot or options.shard or options.merge)
+        kept = options and (options.snapshot or options.shard or options.merge or options.evidence)
         asked = bool(options and (options.may_write or options.plan or kept))
         return asked or has_run_folder(self._config)
 

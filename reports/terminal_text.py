@@ -7,6 +7,7 @@ from checks.verdict import count
 from remediation.story import FixStory
 from reports import terminal_groups
 from reports.coverage import Coverage, Gap
+from reports.delivery.text import delivery_lines
 from reports.history.text import history_lines
 from reports.line import COLOURS, Limits, Line, Section
 from reports.summary import Fixable, Summary
@@ -60,6 +61,8 @@ def _totals(summary: Summary, limits: Limits) -> Iterator[Line]:
     if run.history_trouble:
         yield Line(f"history    not kept: {run.history_trouble}", "red", bold=True)
     yield from _fixing(summary, limits)
+    if run.delivered:
+        yield from delivery_lines(run.delivered, limits)
     if run.written:
         yield Line(f"written    {', '.join(run.written)}")
 

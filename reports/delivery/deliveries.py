@@ -1,0 +1,90 @@
+"""Delivers when a run has ended and its reports are written; what fails here is told and changes no verdict."""
+
+from collections.abc import Callable, Generator
+
+import pytest
+
+from checks.looked import Looked
+from fixtures.delivery import resolved
+from fixtures.errors import InputError
+from fixtures.notify_target import Target
+from fixtures.rates import Rates
+from fixtures.state import OPTIONS, SETTINGS
+from reports.delivery.access import Access, refuse_fix_role
+from reports.delivery.message import message_of
+from reports.delivery.news import quiet
+from reports.delivery.notify import notify
+from reports.delivery.outcome import INTERRUPTED, Delivered, Imported, broken, not_imported
+from reports.delivery.security_hub import import_run
+from reports.summary import Summary
+
+_TO_ITS_END = frozenset({pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED})
+
+
+class Deliveries:
+    """Sends what the run was told to send, once everything else is written.
+
+    `summarise` gives the run's summary, None where no check ran; `looked` what it looked at; `tell` takes what became
+    of it.
+    """
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        summarise: Callable[[], Summary | None],
+        looked: Callable[[], Looked],
+        tell: Callable[[Delivered], None],
+    ) -> None:
+        self._config = config
+        self._summarise = summarise
+        self._looked = looked
+        self._tell = tell
+        self._targets: tuple[Target, ...] = ()
+        self._door: Access | None = None
+
+    def pytest_forwarders_desired(self, config: pytest.Config) -> None:
+        """Look up who is named, and refuse what cannot be, before anything is called."""
+        options = config.stash[OPTIONS]
+        refuse_fix_role(options)
+        self._targets = resolved(options.delivery, config.stash[SETTINGS].notify)
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self) -> Generator[None]:
+        """Deliver after all reports are written and before the terminal tells the summary: a kill loses no report."""
+        yield
+        summary = self._summarise()
+        if summary is not None:
+            self._tell(self._delivered(summary))
+
+    def _delivered(self, summary: Summary) -> Delivered:
+        options = self._config.stash[OPTIONS]
+        hub = self._imported(summary) if options.delivery.security_hub else None
+        if not self._targets:
+            return Delivered(hub=hub)
+        if summary.run.pytest_code == pytest.ExitCode.INTERRUPTED:
+            return Delivered(quiet="the run was interrupted", hub=hub)
+        nobody = quiet(summary, options.delivery.occasion, whole=self._looked().whole)
+        if nobody:
+            return Delivered(quiet=nobody, hub=hub)
+        return Delivered(notify(self._targets, message_of(summary, options.delivery.report_url), self._access), hub=hub)
+
+    def _imported(self, summary: Summary) -> Imported:
+        run = summary.run
+        if run.estate is None or run.pytest_code not in _TO_ITS_END:
+            return not_imported("the run was not brought to its end")
+        try:
+            return import_run(run, self._looked(), self._access)
+        except InputError as error:  # no credentials: it is too late to refuse the run
+            return not_imported(str(error))
+        except KeyboardInterrupt:
+            return not_imported(INTERRUPTED)
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong here, the verdict is another matter
+            return not_imported(broken(error))
+
+    def _access(self, region: str) -> Access:
+        if self._door is None:
+            options = self._config.stash[OPTIONS]
+            # the sandbox is on this machine: there is nobody's production to spare
+            rates = None if options.sandbox else Rates(self._config.stash[SETTINGS].rates)
+            self._door = Access(options, rates, region)
+        return self._door

@@ -10,7 +10,7 @@ from fixtures.desired import Desired
 from fixtures.estate import Estate, Seen, Stack, Target
 from fixtures.intrinsics import Pseudo
 from remediation.prediction import PredictedChange
-from remediation.preflight import Obstacle
+from remediation.preflight import Obstacle, change_set_name
 from remediation.shape import predicted_shape
 
 
@@ -94,7 +94,7 @@ class Context:
     @property
     def change_set(self) -> str:
         """Name of the change sets of this run: says whose they are."""
-        return f"taegis-forwarders-{self.intent.run}"
+        return change_set_name(self.intent.run)
 
     def pseudo(self, stack: Stack) -> Pseudo:
         """The pseudo parameters of a stack of the target."""

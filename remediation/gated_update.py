@@ -9,13 +9,14 @@ from fixtures.answers import Answer, optional_text, text
 from fixtures.aws import CallFailed
 from fixtures.estate import Stack
 from fixtures.fact import Unreadable
-from fixtures.readers.stacks import read_change_sets, read_stack
+from fixtures.readers.stacks import read_change_sets
 from remediation.call import Call
 from remediation.change_set import told_changes
 from remediation.change_set_record import change_set_facts
 from remediation.gate import GateVerdict, judge, read_change_set
 from remediation.prediction import PredictedChange
-from remediation.preflight import acceptable_losses
+from remediation.preflight import acceptable_losses, waiting
+from remediation.seen_stack import SeenStack
 from remediation.shape import predicted_shape
 from remediation.stack_waits import has_moved, wait_for_stack, why_stack_failed
 from remediation.step import Interrupted, StepBlocked, StepFailed
@@ -64,7 +65,7 @@ class StackUpdate:
     """One stack's update as data.
 
     Attributes:
-        stack: stack name.
+        seen: the stack as it was looked at.
         change_set: name of the change set that will be made.
         template: the template, text or URL.
         parameters: CloudFormation's parameter list.
@@ -74,7 +75,7 @@ class StackUpdate:
         told: what a change set that was made for a plan, and deleted again, said; for people only.
     """
 
-    stack: str
+    seen: SeenStack
     change_set: str
     template: TemplateSource
     parameters: tuple[Mapping[str, object], ...]
@@ -82,6 +83,11 @@ class StackUpdate:
     prediction: tuple[PredictedChange, ...]
     accepted_shapes: frozenset[str]
     told: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def stack(self) -> str:
+        """The stack's name."""
+        return self.seen.name
 
     @property
     def shape(self) -> str:
@@ -152,16 +158,17 @@ class StackUpdate:
             "take back a change set that is not executed",
         )
 
-    def run(self, writer: Writer, step: str, before: Mapping[str, object]) -> bool:
+    def run(self, writer: Writer, step: str) -> bool:
         """Do it; True if something was executed, False if CloudFormation had nothing to change.
 
         Raises:
-            StepBlocked: the gate is closed, or somebody else's change set waits: executing one deletes all others.
+            StepBlocked: the stack has moved since it was looked at, the gate is closed, or somebody else's change set
+                waits: executing one deletes all others.
             Interrupted: the run is being stopped.
             StepFailed: the update failed or was rolled back.
         """
+        former = self.seen.unmoved(writer)
         self._refuse_others(writer)
-        former = read_stack(writer.aws, writer.region, self.stack)
         change_set = self._created(writer, step)
         try:
             wanted = self._passed_gate(writer, step, change_set)
@@ -175,9 +182,8 @@ class StackUpdate:
             self._take_back(writer, step, change_set)
             return False
         writer.say(f"updating stack {self.stack}")
-        known = former if isinstance(former, Stack) else None
-        self._executed(writer, step, change_set, before, known)
-        status = wait_for_stack(writer, self.stack, known)
+        self._executed(writer, step, change_set, former)
+        status = wait_for_stack(writer, self.stack, former)
         if status != "UPDATE_COMPLETE":
             reason = why_stack_failed(writer, self.stack)
             raise StepFailed(f"stack {self.stack} ended as {status}: {reason or 'no reason given'}")
@@ -230,15 +236,12 @@ class StackUpdate:
         return True
 
     def _refuse_others(self, writer: Writer) -> None:
-        waiting = read_change_sets(writer.aws, writer.region, self.stack)
-        if isinstance(waiting, Unreadable):
-            raise StepBlocked(f"whether other change sets wait on {self.stack} cannot be read: {waiting}", "grant it")
-        others = [change_set.name for change_set in waiting if change_set.name != self.change_set]
+        found = read_change_sets(writer.aws, writer.region, self.stack)
+        if isinstance(found, Unreadable):
+            raise StepBlocked(f"whether other change sets wait on {self.stack} cannot be read: {found}", "grant it")
+        others = list(waiting(self.stack, (change_set for change_set in found if change_set.name != self.change_set)))
         if others:
-            raise StepBlocked(
-                f"somebody's change set waits on {self.stack} ({', '.join(others)}); executing one deletes all others",
-                "execute or delete it, then run again",
-            )
+            raise StepBlocked("; ".join(other.reason for other in others), "; ".join(other.to_do for other in others))
 
     def _created(self, writer: Writer, step: str) -> str:
         """Create the change set and return its id or name."""
@@ -252,9 +255,7 @@ class StackUpdate:
             raise
         return optional_text(created, "Id") or self.change_set
 
-    def _executed(
-        self, writer: Writer, step: str, change_set: str, before: Mapping[str, object], former: Stack | None
-    ) -> None:
+    def _executed(self, writer: Writer, step: str, change_set: str, former: Stack) -> None:
         """Execute; a change set that is not executed is taken back.
 
         Raises:
@@ -262,7 +263,7 @@ class StackUpdate:
             StepFailed: whether it is being executed cannot be told, or it was not.
         """
         try:
-            writer.write(step, self._execute(change_set), before=before)
+            writer.write(step, self._execute(change_set), before=self.seen.before)
         except CallFailed as failure:
             if failure.refused:
                 self._take_back(writer, step, change_set)

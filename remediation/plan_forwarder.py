@@ -15,6 +15,7 @@ from remediation.parameters import update_parameters
 from remediation.plan_shared import ArtifactPlan
 from remediation.prediction import PredictedChange, predict
 from remediation.preflight import Obstacle, how_to_read, long_name, losses, obstacles
+from remediation.seen_stack import SeenStack
 from remediation.step import Step
 from remediation.steps.forwarder_stack import UpdateForwarderStack
 from remediation.steps.old_package import SecureOldPackage
@@ -46,7 +47,7 @@ def plan_forwarder(
     if found:
         return (), tuple(found)
     update = StackUpdate(
-        stack=name,
+        seen=SeenStack.of(forwarder.stack, old.digest),
         change_set=context.change_set,
         template=artifact.source(release.lambda_template),
         parameters=parameters.given,
@@ -61,9 +62,6 @@ def plan_forwarder(
         update=update,
         function=function.name,
         code_sha256=release.package.code_sha256,
-        status=forwarder.stack.status,
-        changed=forwarder.stack.changed.isoformat() if forwarder.stack.changed else "",
-        before={"template": old.digest, "parameters": dict(forwarder.stack.parameters)},
     )
     return ((secure, step) if isinstance(secure, Step) else (step,)), ()
 

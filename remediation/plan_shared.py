@@ -15,6 +15,7 @@ from remediation.gated_update import StackUpdate, TemplateSource, too_large_inli
 from remediation.parameters import package_key
 from remediation.prediction import predict
 from remediation.preflight import Obstacle, losses
+from remediation.seen_stack import SeenStack
 from remediation.step import Step
 from remediation.steps.artifact import PutArtifacts
 from remediation.steps.shared_stack import CreateSharedStack, UpdateSharedStack
@@ -191,7 +192,7 @@ def _update(context: Context, shared: SharedStack, release: Release, source: Art
     if obstacles:
         return SharedPlan(None, tuple(obstacles))
     update = StackUpdate(
-        stack=stack.name,
+        seen=SeenStack.of(stack, old.digest),
         change_set=context.change_set,
         template=source.source(release.shared_template),
         parameters=tuple(given),
@@ -199,5 +200,4 @@ def _update(context: Context, shared: SharedStack, release: Release, source: Art
         prediction=prediction,
         accepted_shapes=context.accepted(prediction),
     )
-    before = {"template": old.digest, "parameters": dict(stack.parameters)}
-    return SharedPlan(UpdateSharedStack(context.target, stack.name, (), update=update, before=before), ())
+    return SharedPlan(UpdateSharedStack(context.target, stack.name, (), update=update), ())

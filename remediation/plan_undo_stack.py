@@ -21,8 +21,9 @@ from remediation.call import BytesBody
 from remediation.gated_update import StackUpdate, TemplateSource, too_large_inline
 from remediation.plan_shared import template_key
 from remediation.prediction import predict
-from remediation.preflight import Obstacle, losses
+from remediation.preflight import Obstacle, change_set_name, losses, waiting
 from remediation.roll_back_record import StackChange
+from remediation.seen_stack import SeenStack
 from remediation.shape import predicted_shape
 from remediation.steps.undo_stack import FormerFunction, LentTemplate, UndoStackUpdate
 from remediation.undo_context import Undoing
@@ -107,8 +108,8 @@ def _back(change: StackChange, now: Standing, current: Template, old: Template, 
     if found or isinstance(former, Obstacle) or isinstance(lent, Obstacle):
         return StackPlan(None, tuple(found))
     update = StackUpdate(
-        stack=change.stack,
-        change_set=f"taegis-forwarders-{undoing.run}",
+        seen=SeenStack.of(now.stack, current.digest),
+        change_set=change_set_name(undoing.run),
         template=TemplateSource(old.body, _address(change, lent, undoing) if lent else None),
         parameters=values.given,
         capabilities=old.capabilities,
@@ -121,9 +122,6 @@ def _back(change: StackChange, now: Standing, current: Template, old: Template, 
         (change.stack,) if now.forwarder else (),
         update=update,
         former=former,
-        status=now.stack.status,
-        changed=now.stack.changed.isoformat() if now.stack.changed else "",
-        before={"template": current.digest, "parameters": dict(now.stack.parameters)},
         lent=lent,
     )
     return StackPlan(step, ())
@@ -261,10 +259,7 @@ def _unfit(now: Standing, old: Template, undoing: Undoing) -> Iterator[Obstacle]
     for name, fact in (("change sets", now.forwarder.change_sets), ("invocation", now.forwarder.invocation)):
         if isinstance(fact, Unreadable):
             yield Obstacle(f"its {name} could not be read ({fact})", _GRANT)
-    pending = value(now.forwarder.change_sets) or ()
-    if pending:
-        names = ", ".join(change_set.name for change_set in pending)
-        yield Obstacle(f"somebody's change set waits on its stack ({names})", "execute or delete it, then run again")
+    yield from waiting(now.stack.name, value(now.forwarder.change_sets) or ())
     invocation = value(now.forwarder.invocation)
     if invocation and invocation.retries == 0:
         yield Obstacle(

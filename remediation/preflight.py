@@ -3,6 +3,7 @@
 Each result is BLOCK (this forwarder is not touched, with what a person must do) or ADVICE (said, not stopping).
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,12 +13,14 @@ from fixtures.calendar import Phase, load_calendar
 from fixtures.estate import Forwarder, Target
 from fixtures.fact import Absent, Cause, Unreadable, value
 from fixtures.release import Release
+from fixtures.stack_facts import PendingChangeSet
 from remediation.plan import Blocked
 from remediation.prediction import PredictedChange
 from remediation.replacement_rules import CREATE_ONLY, NEVER_LOST
 from remediation.shape import predicted_shape
 
 _HARMLESS = frozenset({"AWS::Lambda::Permission"})
+_OURS = re.compile(r"taegis-forwarders-(?P<run>\d{8}T\d{6}Z-[0-9a-f]{4})(?:-r\d+)?(?:-\d+)?")
 _LONGEST_NAME = 64  # characters of a function's name (Lambda API reference, CreateFunction)
 
 
@@ -41,13 +44,7 @@ def obstacles(forwarder: Forwarder, release: Release, today: date) -> Iterator[O
             yield Obstacle(f"its {name.replace('_', ' ')} could not be read ({fact})", to_do)
         elif isinstance(fact, Absent):
             yield Obstacle(str(fact), "find out who removed it; a go1.x function cannot be made again")
-    pending = value(forwarder.change_sets) or ()
-    if pending:
-        names = ", ".join(change_set.name for change_set in pending)
-        yield Obstacle(
-            f"somebody's change set waits on its stack ({names}); executing one deletes all others",
-            "execute or delete it, then run again",
-        )
+    yield from waiting(forwarder.stack.name, value(forwarder.change_sets) or ())
     invocation = value(forwarder.invocation)
     if invocation and invocation.retries == 0:
         yield Obstacle(
@@ -63,8 +60,44 @@ def obstacles(forwarder: Forwarder, release: Release, today: date) -> Iterator[O
         )
 
 
+def change_set_name(run: str) -> str:
+    """How the change sets of a run are called: whoever finds one knows whose it is."""
+    return f"taegis-forwarders-{run}"
+
+
+def waiting(stack: str, change_sets: Iterable[PendingChangeSet]) -> Iterator[Obstacle]:
+    """Change sets that wait on a stack: executing one deletes all others (CloudFormation API, ExecuteChangeSet).
+
+    One that could not be made waits for nobody (see `advice`). One of this suite names the run that left it.
+    """
+    ours: dict[str, str] = {}
+    others: list[str] = []
+    for found in change_sets:
+        if found.failed:
+            continue
+        match = _OURS.fullmatch(found.name)
+        if match:
+            ours[found.name] = match["run"]
+        else:
+            others.append(found.name)
+    if others:
+        yield Obstacle(
+            f"somebody's change set waits on {stack} ({', '.join(others)}); executing one deletes all others",
+            "execute or delete it, then run again",
+        )
+    for name, run in ours.items():
+        yield Obstacle(
+            f"run {run} of this suite left a change set on {stack} ({name}), or is at work there",
+            f"wait for it, or go on with it where its folder is (--resume={run}); where that cannot be, delete the "
+            "change set",
+        )
+
+
 def advice(forwarder: Forwarder, today: date) -> Iterator[str]:
     """What whoever approves the plan should know, and what does not stop it."""
+    for found in value(forwarder.change_sets) or ():
+        if found.failed:
+            yield f"change set {found.name} on its stack could not be made; it goes when the update is executed"
     function, invocation = value(forwarder.function), value(forwarder.invocation)
     if function is None:
         return

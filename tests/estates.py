@@ -16,7 +16,6 @@ from fixtures.desired import SINGLE, Desired, Desires, Tenant
 from fixtures.estate import (
     ArtifactBucket,
     Bucket,
-    Drift,
     Encryption,
     Estate,
     Forwarder,
@@ -51,6 +50,7 @@ from fixtures.sandbox.synthetic_release import (
     write_release,
 )
 from fixtures.settings import Settings
+from fixtures.stack_facts import Drift
 from fixtures.template import parse_template
 
 NOW = datetime(2026, 11, 24, 4, 15, 30, tzinfo=UTC)

@@ -5,9 +5,10 @@ import pytest
 
 from checks.registry import check_functions
 from fixtures.desired import Desired
-from fixtures.estate import Drift, Estate
+from fixtures.estate import Estate
 from fixtures.fact import NOT_READ, Absent, Fact
 from fixtures.settings import ForwarderSettings, Settings
+from fixtures.stack_facts import Drift
 from tests.asking import NOT_ASKED, PASSED, told
 from tests.estates import (
     a_desired,

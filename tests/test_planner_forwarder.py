@@ -61,14 +61,14 @@ def test_a_legacy_forwarder_is_updated_in_place_through_a_change_set_of_this_run
     assert execute["DisableRollback"] is False
     assert step.code_sha256 == CODE_SHA256
     assert step.function == f"{NAME}-scwx-tdr-lambda-awscloudtrail"
-    assert (step.status, step.changed) == ("CREATE_COMPLETE", "2026-11-22T04:15:30+00:00")
+    assert (step.update.seen.status, step.update.seen.changed) == ("CREATE_COMPLETE", "2026-11-22T04:15:30+00:00")
 
 
 def test_what_a_rollback_needs_is_in_the_step_without_secrets() -> None:
     step = update_of(target_plan(an_estate(a_legacy_forwarder()), LIST))
-    assert step.before["template"] == LEGACY_DIGEST
-    assert step.before["parameters"] == {**a_legacy_forwarder().stack.parameters}
-    text = json.dumps([call.shown() for call in step.calls()]) + json.dumps(dict(step.before))
+    before = step.update.seen.before
+    assert before == {"template": LEGACY_DIGEST, "parameters": {**a_legacy_forwarder().stack.parameters}}
+    text = json.dumps([call.shown() for call in step.calls()]) + json.dumps(before)
     assert not [canary for canary in CANARIES if canary in text]
 
 

@@ -187,7 +187,7 @@ def test_an_outdated_one_is_updated_and_keeps_its_secret_by_reference() -> None:
     step = only(shared_plan((shared,), templates=templates))
     assert isinstance(step, UpdateSharedStack)
     assert given(step) == {"SecretValue": "(previous)", "TaegisRegion": "ctpx"}
-    assert step.before["parameters"] == PARAMETERS
+    assert step.update.seen.before["parameters"] == PARAMETERS
 
 
 def test_another_taegis_region_is_set_and_none_keeps_the_one_that_is_there() -> None:

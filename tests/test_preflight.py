@@ -6,10 +6,19 @@ from datetime import date
 import pytest
 
 from checks.stack_states import HEALTHY
-from fixtures.estate import Invocation, PendingChangeSet
+from fixtures.estate import Invocation
 from fixtures.fact import NOT_READ, Absent
+from fixtures.stack_facts import PendingChangeSet
 from remediation.prediction import PredictedChange
-from remediation.preflight import Obstacle, acceptable_losses, blocked_by, losses, obstacles
+from remediation.preflight import (
+    Obstacle,
+    acceptable_losses,
+    advice,
+    blocked_by,
+    change_set_name,
+    losses,
+    obstacles,
+)
 from remediation.shape import predicted_shape
 from tests.estates import HERE, NOW, a_forwarder, a_legacy_forwarder, a_release, a_stack, denied
 
@@ -65,6 +74,26 @@ def test_a_change_set_of_somebody_blocks_since_executing_one_deletes_all() -> No
     (line,) = against(change_sets=waiting)
     assert "(theirs, more)" in line
     assert line.endswith("execute or delete it, then run again")
+
+
+@pytest.mark.parametrize("attempt", ["", "-2", "-r1", "-r2-3"])
+def test_a_change_set_that_a_run_of_this_suite_left_names_the_run_to_go_on_with(attempt: str) -> None:
+    run = "20261123T041530Z-9f3c"
+    (line,) = against(change_sets=(PendingChangeSet(change_set_name(run + attempt), "arn:1", "AVAILABLE"),))
+    assert f"run {run} of this suite left a change set on cloudtrail-prod" in line
+    assert f"--resume={run})" in line
+    assert "somebody's" not in line
+
+
+def test_what_only_looks_like_a_change_set_of_this_suite_is_somebodys() -> None:
+    (line,) = against(change_sets=(PendingChangeSet("taegis-forwarders-mine", "arn:1", "AVAILABLE"),))
+    assert "somebody's change set waits on cloudtrail-prod (taegis-forwarders-mine)" in line
+
+
+def test_a_change_set_that_could_not_be_made_is_said_and_stops_nothing() -> None:
+    forwarder = a_forwarder(change_sets=(PendingChangeSet("theirs", "arn:1", "FAILED"),))
+    assert list(obstacles(forwarder, a_release(), TODAY)) == []
+    assert "change set theirs on its stack could not be made; it goes when" in " ".join(advice(forwarder, TODAY))
 
 
 @pytest.mark.parametrize(("retries", "blocks"), [(None, False), (2, False), (1, False), (0, True)])

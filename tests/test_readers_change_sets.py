@@ -4,28 +4,34 @@ import pytest
 
 from fixtures.aws import Aws
 from fixtures.readers.stacks import read_change_sets
-from tests.aws_answers import REGION, in_words
+from tests.aws_answers import REGION, Data, in_words
 from tests.fake_aws import FakeAws
 
 LISTING = "cloudformation:ListChangeSets"
 
 
-@pytest.mark.parametrize(("execution", "status", "waits"), [
-    ("AVAILABLE", "CREATE_COMPLETE", True),
-    ("UNAVAILABLE", "CREATE_IN_PROGRESS", True),
-    ("EXECUTE_IN_PROGRESS", "CREATE_COMPLETE", True),
-    ("SOMETHING_NEW", "CREATE_COMPLETE", True),
-    ("EXECUTE_COMPLETE", "CREATE_COMPLETE", False),
-    ("EXECUTE_FAILED", "CREATE_COMPLETE", False),
-    ("OBSOLETE", "CREATE_COMPLETE", False),
-    ("UNAVAILABLE", "FAILED", False),
+@pytest.mark.parametrize(("execution", "status", "seen"), [
+    ("AVAILABLE", "CREATE_COMPLETE", [("theirs", False)]),
+    ("UNAVAILABLE", "CREATE_IN_PROGRESS", [("theirs", False)]),
+    ("EXECUTE_IN_PROGRESS", "CREATE_COMPLETE", [("theirs", False)]),
+    ("SOMETHING_NEW", "CREATE_COMPLETE", [("theirs", False)]),
+    ("EXECUTE_COMPLETE", "CREATE_COMPLETE", []),
+    ("EXECUTE_FAILED", "CREATE_COMPLETE", []),
+    ("OBSOLETE", "CREATE_COMPLETE", []),
+    ("UNAVAILABLE", "FAILED", [("theirs", True)]),
 ])  # fmt: skip
-def test_only_what_may_still_be_executed_waits(
-    fake: FakeAws, fake_account: Aws, execution: str, status: str, waits: bool
+def test_what_is_over_is_left_out_and_what_could_not_be_made_says_so(
+    fake: FakeAws, fake_account: Aws, execution: str, status: str, seen: list[tuple[str, bool]]
 ) -> None:
-    entry = {"ChangeSetName": "theirs", "ChangeSetId": "arn:theirs", "ExecutionStatus": execution, "Status": status}
+    entry: Data = {
+        "ChangeSetName": "theirs",
+        "ChangeSetId": "arn:theirs",
+        "ExecutionStatus": execution,
+        "Status": status,
+    }
     fake.say(LISTING, in_words(LISTING, {"Summaries": [entry]}))
 
     found = read_change_sets(fake_account, REGION, "cloudtrail-prod")
 
-    assert [one.name for one in found] == (["theirs"] if waits else [])
+    assert isinstance(found, tuple)
+    assert [(one.name, one.failed) for one in found] == seen

@@ -8,13 +8,13 @@ from itertools import pairwise
 import pytest
 
 from fixtures.aws import Aws
-from fixtures.estate import Drift
 from fixtures.fact import Absent, Unreadable
 from fixtures.patience import Wait
 from fixtures.readers.secrets import read_secret, read_secret_digest
 from fixtures.readers.stacks import masked, read_drift, read_resources, read_stack, read_stacks, read_template
 from fixtures.readers.topics import read_lambda_endpoints
 from fixtures.sandbox.aws_call import Answer
+from fixtures.stack_facts import Drift
 from tests.aws_answers import (
     ACCOUNT,
     GOOD,

@@ -8,17 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.estate import (
-    Estate,
-    Forwarder,
-    Invocation,
-    PendingChangeSet,
-    SharedStack,
-    StoredObject,
-    Target,
-)
+from fixtures.estate import Estate, Forwarder, Invocation, SharedStack, StoredObject, Target
 from fixtures.fact import Absent
 from fixtures.sandbox.synthetic_release import artifact_bucket
+from fixtures.stack_facts import PendingChangeSet
 from remediation.journal import Entry
 from remediation.plan_undo import UndoPlan
 from remediation.steps.undo_stack import UndoStackUpdate

@@ -11,21 +11,10 @@ from pathlib import Path
 import pytest
 
 from fixtures.errors import InputError
-from fixtures.estate import (
-    Drift,
-    Encryption,
-    Estate,
-    Invocation,
-    KeyPolicy,
-    LogFlow,
-    Metrics,
-    PendingChangeSet,
-    SecretFacts,
-    Target,
-    Topic,
-)
+from fixtures.estate import Encryption, Estate, Invocation, KeyPolicy, LogFlow, Metrics, SecretFacts, Target, Topic
 from fixtures.fact import NOT_READ, Absent, Cause, Unreadable
 from fixtures.snapshot import read_snapshot, write_snapshot
+from fixtures.stack_facts import Drift, PendingChangeSet
 from tests.estates import (
     NOW,
     OTHER_ACCOUNT,

@@ -17,7 +17,7 @@ from remediation.steps.shared_stack import CreateSharedStack, UpdateSharedStack
 from tests.estates import some_desires
 from tests.fake_aws import DENIED, garbage, refusal, xml
 from tests.planning import a_release_with
-from tests.step_world import Fault, First, Lost, World
+from tests.step_world import Fault, First, Lost, World, release
 from tests.step_world import world as world  # noqa: PLC0414  a fixture
 
 CREATE, STACKS = "cloudformation:CreateStack", "cloudformation:DescribeStacks"
@@ -95,6 +95,37 @@ def test_an_update_keeps_the_secret_and_takes_the_new_template(world: World, tmp
     assert "SYNTHETIC newer" in str(found["Description"])
     assert not world.change_sets(NAME)
     assert not world.plan({"shared-stack": [""]}).steps
+
+
+def test_one_that_somebody_changed_since_the_plan_is_not_updated(world: World) -> None:
+    """What was planned against one TaegisRegion would overwrite the other, which nobody looked at."""
+    world.legacy()
+    world.done(creation(world))
+    world.desires = some_desires(release=release(), taegis_region="delta")
+    step = planned(world)
+    world.place.call("cloudformation", "update_stack", StackName=NAME, UsePreviousTemplate=True, Parameters=[
+        {"ParameterKey": "SecretValue", "UsePreviousValue": True},
+        {"ParameterKey": "TaegisRegion", "ParameterValue": "echo"}])  # fmt: skip
+    world.place.await_stack(NAME, "UPDATE_COMPLETE")
+    told = ended(world.apply(step), State.BLOCKED)
+    assert "the stack has moved since it was looked at: it was CREATE_COMPLETE and is UPDATE_COMPLETE" in told
+    assert "it has other values for TaegisRegion" in told
+    parameters = {entry["ParameterKey"]: entry["ParameterValue"] for entry in world.stack(NAME)["Parameters"]}  # type: ignore[attr-defined]
+    assert parameters["TaegisRegion"] == "echo"
+    assert not world.change_sets(NAME)
+
+
+def test_an_approved_update_of_it_is_another_one_once_it_has_moved(world: World) -> None:
+    world.legacy()
+    world.done(creation(world))
+    world.desires = some_desires(release=release(), taegis_region="delta")
+    step = planned(world, run="run")
+    assert planned(world, run="run").fingerprint("run") == step.fingerprint("run")
+    world.place.call("cloudformation", "update_stack", StackName=NAME, UsePreviousTemplate=True, Parameters=[
+        {"ParameterKey": "SecretValue", "ParameterValue": "another"},
+        {"ParameterKey": "TaegisRegion", "UsePreviousValue": True}])  # fmt: skip
+    world.place.await_stack(NAME, "UPDATE_COMPLETE")
+    assert planned(world, run="run").fingerprint("run") != step.fingerprint("run")
 
 
 def test_the_secret_is_replaced_only_when_it_is_to_be_rotated(world: World) -> None:

@@ -41,7 +41,8 @@ def journalled(folder: Path, steps: Iterable[Step], ends: Mapping[str, str] | No
     for step in steps:
         where = {"account": step.target.account, "region": step.target.region, "step": step.name}
         for call in step.calls():
-            before: object = getattr(step, "before", None) if call.operation == "ExecuteChangeSet" else None
+            update = getattr(step, "update", None)
+            before: object = update.seen.before if update and call.operation == "ExecuteChangeSet" else None
             if isinstance(step, MergeNotification) and call.operation.startswith("Put"):
                 before = step.seen.document
             number = journal.write("intent", **where, call=call.shown(), before=shown(before))

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fixtures.calendar import is_migrated
-from fixtures.fact import Absent, Unreadable
-from fixtures.readers.stacks import read_stack
 from remediation import gated_update
 from remediation.call import Call
 from remediation.gated_update import StackUpdate
 from remediation.stack_waits import wait_for_function
-from remediation.step import Step, StepBlocked, StepFailed
+from remediation.step import Step, StepFailed
 from remediation.writer import Writer
 
 
@@ -23,9 +21,6 @@ class UpdateForwarderStack(Step):
         update: the change set.
         function: name of the function.
         code_sha256: what its code must be afterwards.
-        status: the stack's status when it was looked at.
-        changed: when it was last changed then, ISO 8601, empty where unknown.
-        before: what the update replaces, for a rollback.
     """
 
     ACTIONS: ClassVar[tuple[str, ...]] = (*gated_update.ACTIONS, "lambda:GetFunction")
@@ -35,9 +30,6 @@ class UpdateForwarderStack(Step):
     update: StackUpdate
     function: str
     code_sha256: str
-    status: str
-    changed: str
-    before: Mapping[str, object]
 
     @property
     def title(self) -> str:
@@ -67,8 +59,7 @@ class UpdateForwarderStack(Step):
 
     def run(self, writer: Writer) -> str:
         """Update, wait, and read the function: a green stack alone proves nothing."""
-        self._refuse_if_moved(writer)
-        changed = self.update.run(writer, self.name, self.before)
+        changed = self.update.run(writer, self.name)
         function = wait_for_function(writer, self.function)
         facts = {
             "runtime": function.runtime,
@@ -93,16 +84,5 @@ class UpdateForwarderStack(Step):
         return f"{function.name} runs {function.runtime} with the release's package"
 
     def relies_on(self) -> Mapping[str, object]:
-        """The calls, what they replace, and the state of the stack."""
-        return {**super().relies_on(), "before": self.before, "status": self.status, "changed": self.changed,
-                "code": self.code_sha256}  # fmt: skip
-
-    def _refuse_if_moved(self, writer: Writer) -> None:
-        stack = read_stack(writer.aws, writer.region, self.subject)
-        if isinstance(stack, Absent | Unreadable):
-            raise StepBlocked(f"stack {self.subject} cannot be read any more: {stack}", "mend that, then run again")
-        status, changed = stack.status, stack.changed.isoformat() if stack.changed else ""
-        if (status, changed) != (self.status, self.changed):
-            raise StepBlocked(
-                f"the stack has moved since it was looked at ({self.status} then, {status} now)", "run again"
-            )
+        """The calls, the stack that they are for, and the package."""
+        return {**super().relies_on(), **self.update.seen.relies_on(), "code": self.code_sha256}

@@ -87,7 +87,6 @@ class UpdateSharedStack(Step):
     shared: ClassVar[bool] = True
 
     update: StackUpdate
-    before: Mapping[str, object]
 
     @property
     def title(self) -> str:
@@ -117,11 +116,11 @@ class UpdateSharedStack(Step):
 
     def run(self, writer: Writer) -> str:
         """Update it and read it back."""
-        changed = self.update.run(writer, self.name, self.before)
+        changed = self.update.run(writer, self.name)
         status = wait_for_stack(writer, self.subject)
         writer.verified(self.name, stack=self.subject, status=status, changed=changed)
         return f"shared stack {self.subject} is {status}" + ("" if changed else " and had nothing to change")
 
     def relies_on(self) -> Mapping[str, object]:
-        """The calls, and what the update replaces."""
-        return {**super().relies_on(), "before": self.before}
+        """The calls, and the stack that they are for."""
+        return {**super().relies_on(), **self.update.seen.relies_on()}

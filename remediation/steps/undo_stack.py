@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fixtures.answers import items, moment, text
 from fixtures.aws import CallFailed
 from fixtures.estate import StoredObject
 from fixtures.fact import Absent, Unreadable
@@ -67,9 +66,6 @@ class UndoStackUpdate(Step):
     Attributes:
         update: the change set: the old template, the old values.
         former: the function as it was; None for a shared stack, which has none.
-        status: the stack's status when it was looked at.
-        changed: when it was last changed then, ISO 8601, empty where unknown.
-        before: what this update replaces.
         lent: the former template, where it is too large to be given inline.
     """
 
@@ -86,9 +82,6 @@ class UndoStackUpdate(Step):
 
     update: StackUpdate
     former: FormerFunction | None
-    status: str
-    changed: str
-    before: Mapping[str, object]
     lent: LentTemplate | None = None
 
     @property
@@ -112,13 +105,13 @@ class UndoStackUpdate(Step):
 
     def run(self, writer: Writer) -> str:
         """Look again, update, wait, and read the function: a green stack alone proves nothing."""
-        self._refuse_if_moved(writer)
         if self.former:
             _refuse_without_package(writer, self.former.package)
         if self.lent:
+            self.update.seen.unmoved(writer)  # nothing is lent in vain
             _lend(writer, self.name, self.lent)
         try:
-            changed = self.update.run(writer, self.name, self.before)
+            changed = self.update.run(writer, self.name)
         finally:
             if self.lent:
                 _take_away(writer, self.name, self.lent)
@@ -139,16 +132,6 @@ class UndoStackUpdate(Step):
         if wrong:
             raise StepFailed(f"the stack is as it was, but of function {function.name} {'; '.join(wrong)}")
         return {"function": function.name, **found}
-
-    def _refuse_if_moved(self, writer: Writer) -> None:
-        answer = writer.read("cloudformation", "DescribeStacks", StackName=self.subject)
-        stack = items(answer, "Stacks", required=True)[0]
-        status = text(stack, "StackStatus")
-        when = moment(stack, "LastUpdatedTime") or moment(stack, "CreationTime")
-        if (status, when.isoformat() if when else "") != (self.status, self.changed):
-            raise StepBlocked(
-                f"the stack has moved since it was looked at ({self.status} then, {status} now)", "run again"
-            )
 
 
 def _lend(writer: Writer, step: str, lent: LentTemplate) -> None:

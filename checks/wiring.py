@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from fixtures.estate import CREATED, Estate, Forwarder, Notification, Rule, Statement, Topic
+from fixtures.estate import CREATED, FUNCTION_NAME, Estate, Forwarder, Notification, Rule, Statement, Topic
 from fixtures.fact import value
 
 S3 = "s3.amazonaws.com"
@@ -55,6 +55,22 @@ def names_latest(arn: str, function: str) -> bool:
 def direct_rules(notification: Notification, arn: str) -> tuple[Rule, ...]:
     """The rules that call the function without a topic between."""
     return tuple(rule for rule in notification.rules if rule.calls(arn))
+
+
+def was_of(rule: Rule, forwarder: Forwarder) -> bool:
+    """Whether a rule calls, or called, a function named after the forwarder's stack for new objects."""
+    pieces = rule.arn.split(":")
+    match = FUNCTION_NAME.match(pieces[6]) if rule.kind == "function" and len(pieces) > 6 else None
+    return bool(match and match["stack"] == forwarder.name and any(map(is_created_event, rule.events)))
+
+
+def former_filters(forwarder: Forwarder, notification: Notification) -> tuple[tuple[str, str], ...]:
+    """Prefix and suffix of each rule that was this forwarder's: for the same function, or one named after its stack.
+
+    Every object where there is none.
+    """
+    found = [(rule.prefix, rule.suffix) for rule in notification.rules if was_of(rule, forwarder)]
+    return tuple(dict.fromkeys(found)) or (("", ""),)
 
 
 def topics_of(notification: Notification) -> tuple[str, ...]:

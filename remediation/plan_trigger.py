@@ -8,6 +8,7 @@ from checks.wiring import (
     S3,
     bucket_arn,
     direct_rules,
+    former_filters,
     function_arn,
     overlap,
     partition_of,
@@ -19,7 +20,7 @@ from remediation.context import Context
 from remediation.notification_merge import Merge
 from remediation.plan import Blocked
 from remediation.preflight import Obstacle, blocked_by, unidentified
-from remediation.rule_removal import Removal, is_called, was_of
+from remediation.rule_removal import Removal, is_called
 from remediation.step import Step
 from remediation.steps.trigger import Grant, MergeNotification, Wiring, grant_for
 
@@ -145,17 +146,8 @@ def _rules_for(forwarder: Forwarder, arn: str, notification: Notification) -> tu
     name = f"taegis-forwarders-{arn.split(':')[6]}"
     return tuple(
         Rule("function", arn, _EVENTS, prefix, suffix, id=name if number == 1 else f"{name}-{number}")
-        for number, (prefix, suffix) in enumerate(_former_filters(forwarder, notification), start=1)
+        for number, (prefix, suffix) in enumerate(former_filters(forwarder, notification), start=1)
     )
-
-
-def _former_filters(forwarder: Forwarder, notification: Notification) -> tuple[tuple[str, str], ...]:
-    """Prefix and suffix of each rule that was this forwarder's: for the same function, or one named after its stack.
-
-    Every object where there is none.
-    """
-    found = [(rule.prefix, rule.suffix) for rule in notification.rules if was_of(rule, forwarder)]
-    return tuple(dict.fromkeys(found)) or (("", ""),)
 
 
 def filters_of(forwarder: Forwarder, estate: Estate) -> tuple[tuple[str, str], ...]:

@@ -11,10 +11,10 @@ from checks.wiring import (
     direct_rules,
     duplicates,
     function_arn,
-    is_created_event,
     names_latest,
+    was_of,
 )
-from fixtures.estate import FUNCTION_NAME, Bucket, Forwarder, Notification, Rule
+from fixtures.estate import Bucket, Notification, Rule
 from remediation.context import Context
 from remediation.plan import Blocked
 from remediation.preflight import Obstacle, blocked_by
@@ -91,13 +91,6 @@ class Removal:
 
     def _refusal(self, fix: str, problems: list[Obstacle]) -> Blocked:
         return blocked_by(self.context.target, self.bucket.name, {fix}, problems)
-
-
-def was_of(rule: Rule, forwarder: Forwarder) -> bool:
-    """Whether a rule calls, or called, a function named after the forwarder's stack for new objects."""
-    pieces = rule.arn.split(":")
-    match = FUNCTION_NAME.match(pieces[6]) if rule.kind == "function" and len(pieces) > 6 else None
-    return bool(match and match["stack"] == forwarder.name and any(map(is_created_event, rule.events)))
 
 
 def is_called(notification: Notification, arn: str) -> bool:

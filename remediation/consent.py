@@ -86,7 +86,7 @@ def consent_to(config: pytest.Config, asking: Asking) -> Consent:
     """
     options = config.stash[OPTIONS]
     if options.sandbox:
-        return Consent(given=True, how="a sandbox is not asked for")
+        return Consent(given=True, how="nobody is asked in a sandbox")
     if options.yes:
         return Consent(given=True, how="--yes")
     with _own_terminal(config):

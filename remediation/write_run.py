@@ -116,6 +116,7 @@ class WriteRun(ABC):
         # a round of a resumed run has a name of its own: the plan that the run began with stays
         path = run_folder(self.config) / f"plan{plan.run.removeprefix(run_id(self.config))}.json"
         write_private(path, plan.json())
+        write_private(path.with_suffix(".txt"), "".join(f"{line}\n" for line in plan.lines(calls=True)))
         lines = list(plan.lines(calls=options.plan))
         if len(lines) > _LINES:
             lines = [*lines[:_LINES], f"... and {len(lines) - _LINES} more lines, see {path}", lines[-1]]

@@ -157,6 +157,12 @@ def _history(rest: Sequence[str]) -> int:
     return run_history_command(rest)
 
 
+def _evidence(rest: Sequence[str]) -> int:
+    from reports.evidence.command import run_evidence_command  # noqa: PLC0415 - see the module's docstring
+
+    return run_evidence_command(rest)
+
+
 def _policy(rest: Sequence[str]) -> int:
     from reports.policy_command import run_policy_command  # noqa: PLC0415 - see the module's docstring
 
@@ -209,6 +215,7 @@ VERBS: Mapping[str, Verb] = {
     "merge": Verb("make one report of the shards of a run (--shard), given their folders", _merge),
     "journal": Verb("show what a run wrote to AWS; with --verify, whether its journal is whole", _journal),
     "history": Verb("list the runs that --history kept, tell a subject's life, forget what is old", _history),
+    "evidence": Verb("check a pack that --evidence left, offline (verify DIR), or print its index (show)", _evidence),
     "policy": Verb("print the least-privilege policy of an audit or a fix, or a template that makes its role", _policy),
     "explain": Verb("tell what a check means and what to do (without a name: list them)", _explain),
     "catalogue": Verb("print all checks as Markdown (docs/checks.md)", _catalogue),

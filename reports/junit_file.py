@@ -1,6 +1,7 @@
 """Where the JUnit report is written: aside, until pytest has written all of it."""
 
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from _pytest.junitxml import xml_key
@@ -18,6 +19,11 @@ class JunitFile:
     def __init__(self, typed: str) -> None:
         self._file = ReportFile("--junitxml", typed)
         self.typed = typed
+
+    @property
+    def path(self) -> Path:
+        """Where the report will stand."""
+        return self._file.path
 
     def take(self, config: pytest.Config) -> None:
         """Send pytest aside. Call before its JUnit report is configured. A device is written straight to."""

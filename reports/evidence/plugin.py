@@ -1,0 +1,104 @@
+"""`--evidence=DIR` as a pytest plugin: refused beforehand, written when every other report is."""
+
+from collections.abc import Callable, Generator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from fixtures.options import Options
+from fixtures.run_folder import earlier_run, run_folder, run_id
+from fixtures.state import DESIRES, OPTIONS, WAIVERS
+from reports.evidence.folder import refuse_unusable
+from reports.evidence.material import Material
+from reports.evidence.pack import Written, write_pack
+from reports.summary import Summary
+
+_SELECTION = ("keyword", "markexpr", "lf", "maxfail", "deselect")  # pytest's own options that narrow a run
+
+
+class WrittenReport(Protocol):
+    """A report of this run that stands where it belongs at the end."""
+
+    @property
+    def path(self) -> Path:
+        """Where."""
+
+
+def _nothing() -> None:
+    return None
+
+
+class EvidencePack:
+    """Writes the pack at the run's end.
+
+    Register it before the reports that are written at the end: of pytest's wrappers that come last, the one that is
+    registered first ends after the others.
+
+    Raises:
+        InputError: the folder cannot be used.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        refuse_unusable(folder)
+        self._folder = folder.absolute()
+        self._typed = folder
+        self._summarise: Callable[[], Summary | None] = _nothing
+        self._reports: Mapping[str, WrittenReport | None] = {}
+        self._written: Written | None = None
+        self._trouble = ""
+
+    def made_from(self, summarise: Callable[[], Summary | None], reports: Mapping[str, "WrittenReport | None"]) -> None:
+        """Say where the summary comes from once all results are in, and which reports there will be, by option."""
+        self._summarise = summarise
+        self._reports = reports
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
+        """Write the pack once the verdict is drawn and every other report stands where it belongs."""
+        yield
+        summary = self._summarise()
+        if summary is None:
+            return
+        try:
+            self._written = write_pack(self._folder, self._material(session.config, summary))
+        except OSError as error:
+            self._trouble = error.strerror or str(error)
+
+    def _material(self, config: pytest.Config, summary: Summary) -> Material:
+        options = config.stash[OPTIONS]
+        return Material(
+            run=run_id(config),
+            made=datetime.now(UTC),
+            folder=run_folder(config),
+            summary=summary,
+            options=options,
+            desires=config.stash.get(DESIRES, None),
+            waivers=config.stash.get(WAIVERS, None),
+            selection=_selection(config),
+            reports={option: report.path for option, report in self._reports.items() if report},
+            undone=_undone(config, options),
+        )
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say where the pack is and by what it can be known again, or that there is none."""
+        if self._trouble:
+            terminalreporter.write_sep(
+                "-", f"evidence NOT written to {self._typed}: {self._trouble}", red=True, bold=True
+            )
+        elif self._written:
+            told = f"{self._typed}: {self._written.files} files, {self._written.absent} pieces absent"
+            terminalreporter.write_sep("-", f"evidence {told}")
+            terminalreporter.write_line(f"SHA-256 of its manifest, for the ticket: {self._written.digest}")
+
+
+def _undone(config: pytest.Config, options: Options) -> Path | None:
+    return earlier_run(config, options.rollback) if options.rollback else None
+
+
+def _selection(config: pytest.Config) -> dict[str, str]:
+    """What pytest itself was told to leave out, by option."""
+    found = {name: config.getoption(name, default=None) for name in _SELECTION}
+    return {name: str(value) for name, value in found.items() if value}

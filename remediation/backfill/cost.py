@@ -21,7 +21,6 @@ class Cost:
         guessed: whether that is a guess: neither log nor metrics told.
         gb_seconds: memory times time, what Lambda charges by.
         rate: calls a second at most.
-        lists: LIST calls that the listing took.
     """
 
     calls: int
@@ -30,7 +29,6 @@ class Cost:
     guessed: bool
     gb_seconds: float
     rate: float
-    lists: int = 0
 
     @property
     def time(self) -> timedelta:
@@ -38,16 +36,15 @@ class Cost:
         return timedelta(seconds=round(self.calls / self.rate))
 
     def price(self, prices: Prices) -> float:
-        """What Lambda and S3 charge for the calls, the functions' reads and the listing."""
+        """What Lambda and S3 charge for the calls and for the function's reads."""
         return (
             self.gb_seconds * prices.of["lambda_gb_second"]
             + self.calls / 1e6 * prices.of["lambda_million_calls"]
-            + self.lists / 1e3 * prices.of["s3_thousand_lists"]
             + self.calls / 1e3 * prices.of["s3_thousand_reads"]
         )
 
 
-def cost_of(calls: int, size: int, function: Function, memory: int, lists: int = 0) -> Cost:
+def cost_of(calls: int, size: int, function: Function, memory: int) -> Cost:
     """What it takes to send so many events to a function with so many MiB of memory."""
     seconds = function.seconds or _GUESSED
     return Cost(
@@ -57,7 +54,6 @@ def cost_of(calls: int, size: int, function: Function, memory: int, lists: int =
         guessed=function.seconds is None,
         gb_seconds=calls * seconds * memory / 1024,
         rate=function.rate(),
-        lists=lists,
     )
 
 

@@ -217,6 +217,7 @@ class Lane:
                 return
         if self.watch.outstanding and not self._halted:
             self._stop(f"what became of the first call was not seen within {self.patience:.0f} s")
+            self._give_up()
 
     def _hold_back(self) -> None:
         """Send nothing while too many calls wait for their end: they would age in Lambda's queue."""

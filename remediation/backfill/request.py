@@ -98,6 +98,8 @@ def parse_request(arguments: Sequence[str], now: datetime) -> tuple[BackfillRequ
     for wrong, option, reason, remedy in pairs:
         if wrong:
             raise InputError(option, reason, remedy)
+    if given.yes:
+        rest.append("--yes")
     for option in ("--fix", "--rollback", "--approved", "--shard", "--replay", "--merge", "--snapshot"):
         if any(word == option or word.startswith(f"{option}=") for word in rest):
             raise InputError(f"{VERB}: {option}", "it is for audits and fixes", "leave it out")

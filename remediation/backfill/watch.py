@@ -38,6 +38,7 @@ class LogWatch:
 
     Attributes:
         retries: how often Lambda repeats a call that failed.
+        pages: of the log, for one look at most.
         blind: why the log cannot be read; empty where it can.
         failing: lines whose last attempt failed and that Lambda will try again.
         seconds: how long calls take, a moving average; None until one has ended.
@@ -47,6 +48,7 @@ class LogWatch:
     group: str
     since: datetime
     retries: int
+    pages: int = _PAGES
     blind: str = ""
     failing: dict[int, str] = field(default_factory=dict)
     seconds: float | None = None
@@ -114,7 +116,7 @@ class LogWatch:
         if self._token is None or self._window is None:
             self._window = (_milliseconds(self.since), _milliseconds(now + timedelta(seconds=1)))
         begin, end = self._window
-        for _ in range(_PAGES):
+        for _ in range(self.pages):
             page = self.writer.read(
                 "logs",
                 "FilterLogEvents",

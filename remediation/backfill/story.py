@@ -1,0 +1,136 @@
+"""A backfill told to people: what would be sent and what it takes, and what became of it."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fixtures.ledger.stream import Counts
+from fixtures.prices import Prices
+from remediation.backfill.book import Fate, Standing
+from remediation.backfill.cost import Cost, bytes_told, time_told
+from remediation.backfill.part import Refused
+
+_MOST = 10  # lines of one kind
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What one forwarder would be sent.
+
+    Attributes:
+        counts: what the ledger came to; None for dead letters.
+        lines: how many events; None where nobody knows.
+        uncertain: how many of them may have been delivered already.
+        unsendable: objects that cannot be delivered, by reason.
+        by_earlier: objects that earlier runs sent, by what became of them.
+        notes: what a person should know.
+    """
+
+    subject: str
+    counts: Counts | None
+    lines: int | None
+    uncertain: int
+    cost: Cost | None
+    unsendable: Mapping[str, int] = field(default_factory=dict)
+    by_earlier: Mapping[Fate, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def plan_lines(planned: Sequence[Planned], refused: Sequence[Refused], prices: Prices) -> Iterator[str]:
+    """The plan, forwarder by forwarder, and the whole."""
+    for part in planned:
+        yield f"{part.subject}:"
+        yield from (f"  {line}" for line in _part_lines(part, prices))
+    yield from refused_lines(refused)
+    sent = sum(part.lines or 0 for part in planned)
+    uncertain = sum(part.uncertain for part in planned)
+    price = sum(part.cost.price(prices) for part in planned if part.cost)
+    size = sum(part.cost.size for part in planned if part.cost)
+    if any(part.lines is None for part in planned):
+        return
+    yield f"to send: {sent:,} objects ({bytes_told(size)}), about {price:.2f} {prices} ({prices.source})"
+    if uncertain:
+        yield (f"of {uncertain:,} of them nothing shows whether they were delivered: XDR may receive them twice "
+               "(--only-certain leaves them out)")  # fmt: skip
+
+
+def _part_lines(part: Planned, prices: Prices) -> Iterator[str]:
+    if part.lines is None:
+        yield "events out of its queues: how many, and of which objects, is known when they are read"
+    else:
+        yield f"{part.lines:,} objects to send" + (
+            f", {part.uncertain:,} of them without evidence" if part.uncertain else ""
+        )
+    if part.cost and part.cost.calls:
+        cost = part.cost
+        taken = f"{cost.seconds:.1f} s a call" + (", a guess" if cost.guessed else "")
+        yield (
+            f"{bytes_told(cost.size)}; at most {cost.rate:.1f} calls a second, so about {time_told(cost.time)}; "
+            f"{cost.gb_seconds:,.0f} GB-s ({taken}), about {cost.price(prices):.2f} {prices.currency} (an estimate)"
+        )
+    if part.counts:
+        delivered = part.counts.total - part.counts.open
+        if delivered:
+            yield f"{delivered:,} more are proved to be delivered"
+        for reason, number in part.counts.left_out.most_common(_MOST):
+            yield f"{number:,} left out: {reason}"
+    for fate, number in part.by_earlier.items():
+        yield f"{number:,} were sent by an earlier run: {_EARLIER[fate]}"
+    for reason, number in sorted(part.unsendable.items()):
+        yield f"{number:,} cannot be sent: {reason}"
+    for note in part.notes:
+        yield f"note: {note}"
+
+
+_EARLIER: Mapping[Fate, str] = {
+    Fate.PROVED: "proved to be delivered",
+    Fate.QUIET: "its call ended well and logged no upload (--again sends them once more)",
+    Fate.WAITING: "Lambda took it (--again sends them once more)",
+    Fate.UNSEEN: "Lambda took it, and no more was seen (--again sends them once more)",
+}
+
+
+def refused_lines(refused: Sequence[Refused]) -> Iterator[str]:
+    """The forwarders that are not called, each reason once for all whom it stops."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for one in refused:
+        for obstacle in one.obstacles:
+            groups.setdefault((obstacle.reason, obstacle.to_do), []).append(one.subject)
+    for (reason, to_do), subjects in groups.items():
+        yield f"REFUSED {reason}"
+        yield f"  to do     {to_do}"
+        yield f"  on        {_some(subjects)}"
+
+
+def end_lines(standings: Iterable[Standing], stopped: Mapping[str, str]) -> Iterator[str]:
+    """What became of each forwarder's events."""
+    for standing in standings:
+        counts = Counter({fate: standing.count(fate) for fate in _TOLD})
+        told = ", ".join(f"{counts[fate]:,} {_TOLD[fate]}" for fate in _TOLD if counts[fate]) or "nothing was sent"
+        yield f"{standing.subject}: {told}"
+        if standing.predicted:
+            yield f"  up to {standing.predicted:,} of them may have reached XDR twice: the run was killed in between"
+        if standing.subject in stopped:
+            yield f"  STOPPED: {stopped[standing.subject]}"
+        groups: dict[str, list[int]] = {}
+        for line, reason in standing.reasons.items():
+            if standing.fate(line) in {Fate.FAILED, Fate.REFUSED, Fate.UNANSWERED}:
+                groups.setdefault(reason, []).append(line)
+        for reason, lines in sorted(groups.items())[:_MOST]:
+            yield f"  {len(lines):,} not delivered: {reason}"
+
+
+_TOLD: Mapping[Fate, str] = {
+    Fate.PROVED: "proved to be delivered",
+    Fate.QUIET: "ended well without an upload line (no evidence)",
+    Fate.UNSEEN: "taken by Lambda, and no more was seen (no evidence)",
+    Fate.WAITING: "taken by Lambda, and not seen to end yet",
+    Fate.FAILED: "failed in every attempt",
+    Fate.REFUSED: "refused by Lambda",
+    Fate.UNANSWERED: "sent without an answer",
+}
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -78,13 +78,20 @@ class Result:
 
 
 _TOLD = tuple(field.name for field in fields(Result) if field.name not in {"nodeid", "seconds"})
+_ALWAYS = frozenset({"check", "status", "severity"})
 _TEXTS = frozenset(field.name for field in fields(Result)) - {"severity", "status", "nodeid", "seconds"}
+
+
+def status_in(report: "pytest.TestReport") -> Status | None:
+    """The status that a report carries, None for tests that are not checks."""
+    given: Mapping[str, object] = dict(report.user_properties)
+    return Status(str(given["status"])) if given.keys() >= _ALWAYS else None
 
 
 def result_of(report: "pytest.TestReport") -> Result | None:
     """The result that a report carries, None for tests that are not checks."""
     given: Mapping[str, object] = dict(report.user_properties)
-    if "check" not in given or "status" not in given or "severity" not in given:
+    if not given.keys() >= _ALWAYS:
         return None
     texts = {name: str(given[name]) for name in _TEXTS if name in given}
     return Result(

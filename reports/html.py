@@ -13,7 +13,7 @@ import pytest
 
 from reports.html_page import summary_block
 from reports.summary import Summary
-from reports.tally import settled
+from reports.tally import settled_status
 
 TITLE = "Taegis forwarders"
 Reported: TypeAlias = "pytest.TestReport | pytest.CollectReport"
@@ -66,7 +66,7 @@ class HtmlStory:
         """
         if self._environment() is None or not cells:
             return
-        if isinstance(report, pytest.TestReport) and settled(report) is not None:
+        if isinstance(report, pytest.TestReport) and settled_status(report):
             self._dropped = report.nodeid
             del cells[:]
         elif report.passed and report.nodeid == self._dropped:

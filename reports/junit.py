@@ -8,7 +8,7 @@ import pytest
 from _pytest.junitxml import xml_key
 
 from checks.waiving import Waiving
-from reports.tally import settled
+from reports.tally import settled_status
 from reports.waivers_text import waiver_troubles
 
 Properties = list[tuple[str, object]]
@@ -23,7 +23,7 @@ class JunitProperties:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Remember what the call says, and let the teardown say it too."""
-        if settled(report):
+        if settled_status(report):
             self._settled[report.nodeid] = report.user_properties
         elif report.when == "teardown" and report.nodeid in self._settled:
             report.user_properties = self._settled.pop(report.nodeid)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from _pytest.junitxml import xml_key
 
+from reports.junit_stream import stream
 from reports.report_file import ReportFile
 
 
@@ -29,6 +30,12 @@ class JunitFile:
         """Send pytest aside. Call before its JUnit report is configured. A device is written straight to."""
         if not self._file.is_device:
             config.option.xmlpath = str(self._file.aside)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Keep finished tests out of memory; a device takes the report as pytest writes it."""
+        if not self._file.is_device:
+            stream(session.config)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from checks.result import Result, result_of
+from checks.outcome import Status
+from checks.result import Result, result_of, status_in
 
 
 class Tally:
@@ -45,11 +46,19 @@ TALLY = pytest.StashKey[Tally]()
 
 
 def settled(report: pytest.TestReport) -> Result | None:
-    """The result that this report settles, None where another phase of the same test does.
+    """The result that this report settles, None where another phase of the same test does."""
+    return result_of(report) if _settles(report) else None
+
+
+def settled_status(report: pytest.TestReport) -> Status | None:
+    """The status of the result that this report settles, which costs a fraction of the result; None as above."""
+    return status_in(report) if _settles(report) else None
+
+
+def _settles(report: pytest.TestReport) -> bool:
+    """Whether this phase of a test is the one that counts.
 
     pytest copies a test's properties into the reports of all its phases, so only the call counts, or a set-up that
     did not get that far. A failed teardown is never a check's verdict.
     """
-    if report.when == "call" or (report.when == "setup" and not report.passed):
-        return result_of(report)
-    return None
+    return report.when == "call" or (report.when == "setup" and not report.passed)

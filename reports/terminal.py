@@ -9,7 +9,7 @@ from checks.outcome import Status
 from checks.verdict import HOLDS, NOT_SEEN
 from reports.line import Limits, Section
 from reports.summary import Summary
-from reports.tally import settled
+from reports.tally import settled_status
 from reports.terminal_text import sections
 from reports.teststatus import WORDS
 
@@ -29,8 +29,8 @@ class TerminalStory:
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.CollectReport | pytest.TestReport) -> Told | None:
         """Category, letter and word of a check's status; everything else stays pytest's."""
-        result = settled(report) if isinstance(report, pytest.TestReport) else None
-        return WORDS[result.status] if result else None
+        status = settled_status(report) if isinstance(report, pytest.TestReport) else None
+        return WORDS[status] if status else None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None]:
@@ -67,8 +67,7 @@ class TerminalStory:
 
 
 def _is_finding(report: pytest.TestReport) -> bool:
-    result = settled(report)
-    return result is not None and result.status is not Status.ERROR
+    return settled_status(report) not in {None, Status.ERROR}
 
 
 def _write(reporter: pytest.TerminalReporter, section: Section) -> None:

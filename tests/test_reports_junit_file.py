@@ -55,8 +55,11 @@ def test_a_run_that_is_killed_while_it_writes_leaves_the_old_report_whole(run: p
     killed = (
         "import os, signal\n"
         "import _pytest.junitxml as junit\n"
-        "def torn(*given, **more):\n"
-        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "whole = junit.ET.tostring\n"
+        "def torn(element, **more):\n"
+        "    if element.tag == 'testsuites':\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return whole(element, **more)\n"
         "junit.ET.tostring = torn\n"
     )
     conftest.write_text(f"{conftest.read_text(encoding='utf-8')}\n\n{killed}", encoding="utf-8")
@@ -68,3 +71,35 @@ def test_a_run_that_is_killed_while_it_writes_leaves_the_old_report_whole(run: p
     assert done.returncode == -9
     assert report.read_text(encoding="utf-8") == OLD
     assert len(list(run.path.glob(".junit.xml.*.part"))) == 1
+
+
+ODD = 'a "quote", an <element>, an & a line\nbreak, a bell \a and an umlaut: ü'
+PLAIN = """
+def test_of_the_users_own(request):
+    request.node.user_properties += [("twice", "one"), ("twice", "two")]
+
+def test_that_fails():
+    assert 0
+"""
+
+
+@pytest.mark.parametrize("how", [(), ("-n2",)], ids=["alone", "distributed"])
+def test_what_is_written_is_what_pytest_would_have_written(
+    run: pytest.Pytester, how: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = [case("runtime", status, f"111122223333/us-east-1/{number}") for number, status in enumerate(Status)]
+    write_run(run, [*cases, case("odd", Status.FAILED, "111122223333/us-east-1/trail", found=ODD, remedy=ODD)])
+    run.path.joinpath("test_plain.py").write_text(PLAIN, encoding="utf-8")
+    run.runpytest_inprocess("--regions=us-east-1", "--junitxml=streamed.xml", *how)
+    monkeypatch.setattr("reports.junit_file.stream", lambda _: None)
+    run.runpytest_inprocess("--regions=us-east-1", "--junitxml=whole.xml", *how)
+
+    streamed, whole = (_read(run.path / name) for name in ("streamed.xml", "whole.xml"))
+    assert streamed == whole
+    assert len(streamed) == len(Status) + 4  # the odd one, two tests of the user, and what is around them
+
+
+def _read(path: Path) -> list[str]:
+    """Every element of a report, sorted; times and where the file is left out."""
+    text = re.sub(r' (time|timestamp)="[^"]*"|0x[0-9a-f]+', "", path.read_text(encoding="utf-8"))
+    return sorted(re.split(r"(?=<testcase )", text))

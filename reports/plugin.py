@@ -1,6 +1,6 @@
 """Wires the reports into pytest. xdist's workers report to the controller and print nothing themselves."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from fixtures.option_values import DEFAULT_FAIL_ON
 from fixtures.plugin import usage_errors
 from fixtures.run_folder import has_run_folder, refuse_unwritable, run_folder, run_id
 from fixtures.state import BEGAN, DESIRES, ESTATE, OPTIONS, WAIVERS
+from fixtures.version import suite_version
 from fixtures.whole_file import PRIVATE, write_whole
 from remediation.story import FIX_STORY, PLAN_LINES
 from reports.commands import Commands, called_program
@@ -22,12 +23,15 @@ from reports.delivery.record import FILE as DELIVERIES
 from reports.delivery.record import delivery_records
 from reports.environment import environment, mode_of
 from reports.evidence.plugin import EvidencePack
+from reports.exports.exported import Exported
+from reports.exports.exporting import Exporting, refuse_impossible
 from reports.history.schema import refuse_unusable
 from reports.html_file import HtmlFile
 from reports.junit import JunitProperties, tell_waivers
 from reports.junit_file import JunitFile
 from reports.keeping import kept
 from reports.line import EVERYTHING, Limits
+from reports.origin import origin_of
 from reports.results_file import FILE, result_lines
 from reports.summary import Run, Summary, summarise
 from reports.tally import TALLY, Tally
@@ -60,6 +64,10 @@ def pytest_configure(config: pytest.Config) -> None:
     options = config.stash.get(OPTIONS, None)
     if options and options.delivery.delivers:
         plugins.register(Deliveries(config, ending.summary, ending.looked, ending.tell), "forwarders-deliveries")
+    exports = options.exports if options else ()
+    with usage_errors():
+        refuse_impossible(exports)
+    plugins.register(Exporting(exports, ending.summary, ending.tell_exported), "forwarders-exporting")
     if junit:
         plugins.register(JunitProperties(), "forwarders-junit")
     if plugins.hasplugin("html"):
@@ -128,8 +136,12 @@ class RunEnding:
         summary = self.summary()
         if summary:
             session.exitstatus = summary.verdict.code
-            self._keep_results()
-            self._known = self._with_history(summary)
+            known = summary
+            try:
+                known = self._with_history(summary)
+            finally:
+                self._keep_results(known.run)
+            self._known = known
             if summary.run.waiving:
                 tell_waivers(self._config, summary.run.waiving)
 
@@ -165,6 +177,11 @@ class RunEnding:
                 run_folder(self._config) / DELIVERIES, delivery_records(delivered, run_id(self._config)), PRIVATE
             )
 
+    def tell_exported(self, exported: Sequence[Exported]) -> None:
+        """Take what became of the run's exports, for the terminal."""
+        summary = self.summary()
+        if summary:
+            self._known = replace(summary, run=replace(summary.run, exported=tuple(exported)))
 
     def limits(self) -> Limits:
         """Everything with `-v`, otherwise the most important, and where the rest is."""
@@ -231,7 +248,7 @@ class RunEnding:
         tenants = desires.tenants if desires else ()
         return tuple(dict.fromkeys(tenant.release.digest for tenant in tenants if tenant.release))
 
-    def _keep_results(self) -> None:
+    def _keep_results(self, run: Run) -> None:
         if self.keeps():
-            lines = result_lines(self._tally.results, run_id(self._config))
+            lines = result_lines(run.results, origin_of(run, suite_version()))
             write_whole(run_folder(self._config) / FILE, lines, PRIVATE)

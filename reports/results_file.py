@@ -2,18 +2,21 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC
 
 from checks.result import Result
+from reports.origin import Origin
 
 SCHEMA = 1
 FILE = "results.jsonl"
 
 
-def result_fields(result: Result, run: str) -> Mapping[str, str | int | float]:
+def result_fields(result: Result, origin: Origin) -> Mapping[str, str | int | float]:
     """One result by the keys of docs/results.md, in their order, every key always there."""
+    known = origin.change(result)
     return {
         "schema": SCHEMA,
-        "run": run,
+        "run": origin.run,
         "check": result.check,
         "title": result.title,
         "severity": str(result.severity),
@@ -32,16 +35,14 @@ def result_fields(result: Result, run: str) -> Mapping[str, str | int | float]:
         "owner": result.owner,
         "ticket": result.ticket,
         "expires": result.expires,
+        "change": str(known.change) if known else "",
+        "since": f"{known.since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if known else "",
+        "fingerprint": known.fingerprint if known else "",
         "nodeid": result.nodeid,
         "seconds": round(result.seconds, 6),
     }
 
 
-def result_line(result: Result, run: str) -> str:
-    """One result as one line of JSON."""
-    return json.dumps(result_fields(result, run), ensure_ascii=False)
-
-
-def result_lines(results: Iterable[Result], run: str) -> Iterator[str]:
-    """All results, one line each."""
-    return (f"{result_line(result, run)}\n" for result in results)
+def result_lines(results: Iterable[Result], origin: Origin) -> Iterator[str]:
+    """All results, one line of JSON each."""
+    return (f"{json.dumps(result_fields(result, origin), ensure_ascii=False)}\n" for result in results)

@@ -15,6 +15,7 @@ from remediation.story import FixStory
 from reports.commands import Commands
 from reports.coverage import Coverage, coverage
 from reports.delivery.outcome import Delivered
+from reports.exports.exported import Exported
 from reports.grouping import WORST_FIRST, Group, by_advice, by_check, by_finding, by_reason, by_refusal, by_waiver
 from reports.history.changes import History
 
@@ -33,7 +34,7 @@ class Run:
     `--history`, `commands` where no command line is known. `results_file` is where the results are kept, as the user
     who stands above the run's folder names it; empty where they are not. `began` is when the first of several shards
     was looked at. `waiving` is None without `--waivers`; `history_trouble` says why nothing was kept.
-    `delivered` is None until everything was delivered, and where nothing is.
+    `exported` is what became of the exports. `delivered` is None until everything was delivered, and where nothing is.
     """
 
     results: tuple[Result, ...]
@@ -58,6 +59,7 @@ class Run:
     commands: Commands | None = None
     results_file: str = ""
     began: datetime | None = None
+    exported: tuple[Exported, ...] = ()
     delivered: Delivered | None = None
 
     @property

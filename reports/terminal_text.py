@@ -8,6 +8,7 @@ from remediation.story import FixStory
 from reports import terminal_groups
 from reports.coverage import Coverage, Gap
 from reports.delivery.text import delivery_lines
+from reports.exports.exported import exported_lines
 from reports.history.text import history_lines
 from reports.line import COLOURS, Limits, Line, Section
 from reports.summary import Fixable, Summary
@@ -63,6 +64,7 @@ def _totals(summary: Summary, limits: Limits) -> Iterator[Line]:
     yield from _fixing(summary, limits)
     if run.delivered:
         yield from delivery_lines(run.delivered, limits)
+    yield from exported_lines(run.exported)
     if run.written:
         yield Line(f"written    {', '.join(run.written)}")
 

@@ -35,8 +35,9 @@ def point_at(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None
 
 @pytest.fixture(autouse=True)
 def _away_from_aws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reaches the real AWS, whoever runs it."""
+    """No test reaches the real AWS, or says something on a job's page, whoever runs it."""
     point_at(monkeypatch, _NOWHERE)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)  # the page of the job that runs these tests
 
 
 @pytest.fixture(scope="session")

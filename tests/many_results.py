@@ -68,7 +68,7 @@ def history_of(results: tuple[Result, ...]) -> History:
     changed = tuple(
         ChangedFinding(
             (*Change, Change.STILL, Change.STILL)[index % 8], one.check, one.title, one.severity, one.subject,
-            one.account, one.region, one.forwarder, one.status, Status.FAILED, TAKEN, one.found, f"{index:012x}",
+            one.account, one.region, one.forwarder, one.status, Status.FAILED, TAKEN, one.found, f"{index:016x}",
         )
         for index, one in enumerate(told)
     )  # fmt: skip

@@ -13,8 +13,9 @@ from checks.outcome import Severity, Status
 from checks.result import Result
 from fixtures.estate import Estate, Target
 from reports.exports.asff import LARGEST, asff_findings, asff_parts
-from reports.exports.finding import Origin
 from reports.exports.place import Places
+from reports.history.changes import Change, ChangedFinding
+from reports.origin import Origin
 from tests.estates import a_bucket, a_forwarder, an_estate
 from tests.fake_run import TAKEN, case, estate_of
 from tests.many_results import many
@@ -137,8 +138,12 @@ def test_what_to_do_stands_in_what_is_open_alone() -> None:
 
 def test_a_history_says_since_when() -> None:
     result = case("runtime-custom", Status.FAILED, WHERE)
-    known = replace(ORIGIN, since={("runtime-custom", WHERE): TAKEN - timedelta(days=3)})
-    found = one(result, origin=known)
+    known = ChangedFinding(
+        Change.STILL, result.check, result.title, result.severity, WHERE, result.account, result.region,
+        result.forwarder, result.status, result.status, TAKEN - timedelta(days=3), "go1.x", "0d8a4c6be1b6b9a2",
+    )  # fmt: skip
+    found = one(result, origin=replace(ORIGIN, changes={(result.check, WHERE): known}))
+    assert part(found, "ProductFields", "taegis-forwarders/Change") == "still"
     assert found["CreatedAt"] == found["FirstObservedAt"] == "2026-11-21T04:15:30.000Z"
     assert found["UpdatedAt"] == found["LastObservedAt"] == "2026-11-24T04:15:30.000Z"
     assert one(result)["CreatedAt"] == "2026-11-24T04:15:30.000Z"

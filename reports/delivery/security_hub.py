@@ -28,8 +28,9 @@ from reports.delivery.hub_plan import (
 )
 from reports.delivery.outcome import Causes, Imported
 from reports.exports.asff import AsffFinding, asff_findings, asff_time
-from reports.exports.finding import PRODUCT, Origin
+from reports.exports.finding import PRODUCT
 from reports.exports.place import Places
+from reports.origin import origin_of
 from reports.summary import Run
 
 _SERVICE = "securityhub"
@@ -53,9 +54,7 @@ def import_run(run: Run, looked: Looked, enter: Callable[[str], Access]) -> Impo
     """
     if run.estate is None:
         return Imported()
-    known = run.history.changes.findings if run.history else ()
-    since = {(found.check, found.subject): found.since for found in known}
-    origin = Origin(run.id, run.estate.taken, suite_version(), since)
+    origin = origin_of(run, suite_version())
     findings = tuple(asff_findings(run.results, Places(run.estate), origin))
     done = import_findings(findings, looked, asff_time(origin.taken), enter)
     placed = sum(status_of(finding) in OPEN for finding in findings)

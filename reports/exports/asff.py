@@ -13,8 +13,9 @@ from typing import TypeAlias
 
 from checks.outcome import Status
 from checks.result import Result
-from reports.exports.finding import PRODUCT, Origin, advice, evidence, finding_id
+from reports.exports.finding import PRODUCT, advice, evidence, finding_id
 from reports.exports.place import Place, Places
+from reports.origin import Origin
 
 # What json.dumps takes; nested values are not worth a recursive type.
 AsffFinding: TypeAlias = Mapping[str, object]
@@ -105,10 +106,12 @@ def _resource(place: Place) -> Mapping[str, str]:
 
 def _product_fields(result: Result, origin: Origin) -> Mapping[str, str]:
     """What has no field of its own, so that a machine need not take the description apart."""
+    change = origin.change(result)
     texts = {
-        "Status": str(result.status), "Check": result.check, "Subject": result.subject, "Run": origin.run,
-        "Version": origin.version, "Forwarder": result.forwarder, "Expected": result.expected, "Found": result.found,
-        "Reason": result.reason, "Remedy": result.remedy, "Advice": result.advice, "Fix": result.fix,
+        "Status": str(result.status), "Change": str(change.change) if change else "", "Check": result.check,
+        "Subject": result.subject, "Run": origin.run, "Version": origin.version, "Forwarder": result.forwarder,
+        "Expected": result.expected, "Found": result.found, "Reason": result.reason,
+        "Remedy": result.remedy, "Advice": result.advice, "Fix": result.fix,
         "WaivedBy": result.owner, "WaivedUnder": result.ticket, "WaivedUntil": result.expires,
     }  # fmt: skip
     return {f"{PRODUCT}/{name}": _cut(text, _FIELD) for name, text in texts.items() if text.strip()}

@@ -1,34 +1,11 @@
-"""What every format of findings says of a result: its lasting name, its evidence, what to do, and of which run."""
+"""What every format of findings says of a result: its lasting name, its evidence, and what to do."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterator
 
 from checks.outcome import Status
 from checks.result import Result
 
 PRODUCT = "taegis-forwarders"
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """The run that findings come from.
-
-    Attributes:
-        run: its id.
-        taken: when the estate was looked at, UTC.
-        version: the suite's.
-        since: by check and subject, when a run first saw the finding, as far as a history knows.
-    """
-
-    run: str
-    taken: datetime
-    version: str
-    since: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
-
-    def first_seen(self, result: Result) -> datetime:
-        """When the finding was first seen: by this run, unless a history knows better."""
-        return min(self.since.get((result.check, result.subject), self.taken), self.taken)
 
 
 def finding_id(result: Result) -> str:

@@ -29,9 +29,12 @@ OPTIONAL: Final[Mapping[str, str]] = {
     "simulate": "for --fix and --plan: asks IAM before the first write whether the fixer may do what the plan needs",
     "rollback": "for --rollback: takes back what a run made (uploads, its bucket when empty, permissions)",
     "test-event": "for --send-test-event: calls a forwarder, which sends one object to XDR a second time",
+    "topic": "for --notify: publishes to SNS topics; --topic=ARN,... names them",
+    "encrypted-topic": "for topics that are encrypted with a customer managed key: uses it through SNS",
+    "security-hub": "for --security-hub: imports findings, looks at those that are there, sets aside what is waived",
 }
-# Left out unless it is asked for: it reads a secret, or sends something.
-ON_REQUEST: Final = frozenset({"compare-secret", "test-event"})
+# Left out unless it is asked for: it reads a secret, sends something, or is needed in some places only.
+ON_REQUEST: Final = frozenset({"compare-secret", "encrypted-topic", "security-hub", "test-event"})
 _BY_CLOUDFORMATION_ABOUT: Final = (
     "what CloudFormation does in the caller's name for the templates' resource types, from the types' schemas; "
     "only CloudFormation may use it (aws:CalledVia)"
@@ -118,7 +121,12 @@ def optional_groups(needs: Iterable[Need]) -> tuple[str, ...]:
 
 def audit_policy(groups: Iterable[str]) -> tuple[Statement, ...]:
     """The statements an audit needs, with these optional groups."""
-    return tuple(_direct(audit_needs(), groups))
+    return policy_of(audit_needs(), groups)
+
+
+def policy_of(needs: Iterable[Need], groups: Iterable[str]) -> tuple[Statement, ...]:
+    """The statements that some needs come to, with these optional groups."""
+    return tuple(_direct(needs, groups))
 
 
 def fix_policy(groups: Iterable[str], used: Mapping[str, frozenset[str]] = DOCUMENTED) -> tuple[Statement, ...]:

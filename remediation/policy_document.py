@@ -26,6 +26,7 @@ class Place:
         account: twelve digits, an expression, or `*`: the role can act in its own account only.
         artifacts: globs of the buckets that hold packages.
         functions: globs of the forwarders' functions.
+        topics: ARNs of the topics that are published to; empty for all of the account.
         in_template: whether ARNs are to be substituted by CloudFormation.
     """
 
@@ -34,15 +35,23 @@ class Place:
     artifacts: tuple[str, ...] = ("taegis-forwarders-*",)
     functions: tuple[str, ...] = ("*-scwx-tdr-lambda-*",)
     in_template: bool = False
+    topics: tuple[str, ...] = ()
 
     def arns(self, patterns: Iterable[str]) -> tuple[str, ...]:
         """The ARNs of some patterns, in their order, each once."""
         return tuple(
             dict.fromkeys(
-                pattern.format(partition=self.partition, account=self.account, artifacts=artifacts, functions=functions)
+                pattern.format(
+                    partition=self.partition,
+                    account=self.account,
+                    artifacts=artifacts,
+                    functions=functions,
+                    topics=topics,
+                )
                 for pattern in patterns
                 for artifacts in self.artifacts
                 for functions in self.functions
+                for topics in self.topics or (f"arn:{self.partition}:sns:*:{self.account}:*",)
             )
         )
 

@@ -27,7 +27,7 @@ class Scope:
 
     Attributes:
         name: what it adds to a statement's Sid; letters only.
-        patterns: ARNs with `{partition}`, `{account}`, `{artifacts}` and `{functions}` left open.
+        patterns: ARNs with `{partition}`, `{account}`, `{artifacts}` and `{functions}` left open, or `{topics}`.
         conditions: what the statement also asks for.
     """
 
@@ -58,6 +58,11 @@ LOCKS: Final = Scope("Locks", (f"arn:{{partition}}:s3:::{{artifacts}}/{LOCK_KEY}
 SECRETS: Final = Scope("Secrets", ("arn:{partition}:secretsmanager:*:{account}:secret:*",))
 QUEUES: Final = Scope("Queues", ("arn:{partition}:sqs:*:*:*",))  # a dead-letter queue may be another account's
 TOPICS: Final = Scope("Topics", ("arn:{partition}:sns:*:*:*",))
+DELIVERY_TOPICS: Final = Scope("Topics", ("{topics}",))
+TOPIC_KEYS: Final = Scope("TopicKeys", ("arn:{partition}:kms:*:*:key/*",), _via("sns"))
+# Findings of one's own are imported under a product that bears the account's id.
+OWN_PRODUCT: Final = Scope("OwnProduct", ("arn:{partition}:securityhub:*:{account}:product/{account}/default",))
+HUB: Final = Scope("Hub", ("arn:{partition}:securityhub:*:{account}:hub/default",))
 KEYS: Final = Scope("Keys", ("arn:{partition}:kms:*:{account}:key/*",))
 # A key may be another account's, and is used through the service that holds what it encrypts.
 OBJECT_KEYS: Final = Scope("ObjectKeys", ("arn:{partition}:kms:*:*:key/*",), _via("s3"))
@@ -137,8 +142,12 @@ _BY_ACTION: Final[Mapping[str, Scope]] = {
     "s3:PutObject": ARTIFACTS,
     "secretsmanager:DescribeSecret": SECRETS,
     "secretsmanager:GetSecretValue": SECRETS,
+    "securityhub:BatchImportFindings": OWN_PRODUCT,
+    "securityhub:BatchUpdateFindings": HUB,
+    "securityhub:GetFindings": HUB,
     "sns:GetSubscriptionAttributes": EVERYTHING,
     "sns:ListSubscriptionsByTopic": TOPICS,
+    "sns:Publish": DELIVERY_TOPICS,
     "sqs:GetQueueAttributes": QUEUES,
     "sqs:GetQueueUrl": QUEUES,
     "sts:GetCallerIdentity": EVERYTHING,
@@ -152,6 +161,8 @@ _BY_NEED: Final[Mapping[tuple[str, str], Scope]] = {
     ("inventory.read_inventory_file", "s3:GetObject"): INVENTORIES,
     ("SecureOldPackage", "s3:PutObject"): OLD_PACKAGES,
     ("lock", "s3:DeleteObject"): LOCKS,
+    ("topic", "kms:Decrypt"): TOPIC_KEYS,
+    ("topic", "kms:GenerateDataKey"): TOPIC_KEYS,
 }
 
 

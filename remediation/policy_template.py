@@ -1,6 +1,6 @@
 """CloudFormation templates for the two roles: one makes the role, one makes it in every account."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +13,11 @@ IN_TEMPLATE: Final = Place("${AWS::Partition}", "${AWS::AccountId}", in_template
 PRINCIPAL: Final = r"^([0-9]{12}|arn:[a-z-]+:iam::[0-9]{12}:(root|(role|user)/[\w+=,.@/-]+))$"
 EXTERNAL_ID: Final = r"^[\w+=,.@:/-]{0,1224}$"  # STS AssumeRole, ExternalId; empty for none
 ROLE_NAME: Final = r"^[\w+=,.@-]{1,64}$"
+_WORK: Final[Mapping[str, tuple[str, str]]] = {
+    "audit": ("read", "--role"),
+    "fix": ("migrate", "--fix-role"),
+    "deliver": ("tell what it found of", "--delivery-role"),
+}
 _INLINE: Final = INLINE_LIMIT - 200  # the frames of several documents count too
 _STACK_SET_NOTE: Final = (
     "A service-managed StackSet skips the organization's management account: deploy the stand-alone template there."
@@ -24,7 +29,7 @@ class RoleSpec:
     """One role to be made.
 
     Attributes:
-        purpose: `audit` or `fix`.
+        purpose: `audit`, `fix` or `deliver`.
         name: its default name.
         principal: who may assume it (an account id or an IAM ARN); None to be asked for when the stack is made.
         external_id: what has to be given for that, empty for nothing.
@@ -41,7 +46,12 @@ class RoleSpec:
     @property
     def work(self) -> str:
         """What the role is for, as a verb."""
-        return "read" if self.purpose == "audit" else "migrate"
+        return _WORK[self.purpose][0]
+
+    @property
+    def option(self) -> str:
+        """The option that takes its name."""
+        return _WORK[self.purpose][1]
 
 
 def role_template(spec: RoleSpec) -> str:
@@ -141,7 +151,7 @@ def _role_document(spec: RoleSpec) -> dict[str, Json]:
         },
         "Outputs": {
             "RoleName": {
-                "Description": f"For --{'role' if spec.purpose == 'audit' else 'fix-role'}",
+                "Description": f"For {spec.option}",
                 "Value": {"Ref": "Role"},
             }
         },

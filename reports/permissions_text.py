@@ -15,10 +15,12 @@ from remediation.policy import (
     fix_needs,
     fix_policy,
     optional_groups,
+    policy_of,
     sid_prefix,
 )
 from remediation.policy_caller import DOCUMENTED, TYPES
 from remediation.policy_document import INLINE_LIMIT, MANAGED_LIMIT, Place, size
+from reports.delivery.needs import DELIVERY_NEEDS
 
 _SHOWN = Place("PARTITION", "ACCOUNT")
 _INTRODUCTION = """\
@@ -31,6 +33,7 @@ the engine's parts declare in the code; tests hold that to the calls that are ma
 | --- | --- |
 | `taegis-forwarders policy audit` | the policy of the role for `--role`, as JSON |
 | `taegis-forwarders policy fix --release=DIR` | that of the role for `--fix-role`, for this release's templates |
+| `taegis-forwarders policy deliver --topic=ARN` | that of the role for `--delivery-role` |
 | `... --format=cloudformation --principal=ACCOUNT --external-id=ID` | a template that makes the role |
 | `... --format=stackset` | a template that makes a StackSet, which makes the role in every account |
 
@@ -69,6 +72,13 @@ role's template attaches as many as it takes.
 
 Whoever may use this role can make IAM roles by way of a stack's template, as with every role that deploys templates
 with roles in them: trust it to few, and for the time of a migration.
+"""
+_DELIVERY = """
+## The delivery role
+
+`--delivery-role` sends what a run found ([notification](notification.md)), in the account of the topic or the finding,
+with a session policy of these actions alone. Webhooks need no role.
+
 """
 _ASKED = """
 ## What is asked before the first write
@@ -129,6 +139,9 @@ def permissions_page() -> str:
         *_statement_table(direct),
         "\nWho needs what:\n\n",
         *_needs_table(fix_needs(), "part of the engine, or step"),
+        _DELIVERY,
+        *_optional_table(DELIVERY_NEEDS),
+        *_statement_table(policy_of(DELIVERY_NEEDS, OPTIONAL)),
         _ASKED,
         _CALLER.format(prefix=sid_prefix(BY_CLOUDFORMATION)),
         *_types_table(),

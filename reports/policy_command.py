@@ -1,4 +1,4 @@
-"""`taegis-forwarders policy audit|fix`: the least-privilege policies, as JSON or as CloudFormation templates."""
+"""`taegis-forwarders policy audit|fix|deliver`: the least-privilege policies, as JSON or as templates."""
 
 import argparse
 import json
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from fixtures.errors import InputError, near
+from fixtures.notify_target import Topic, parse_target
 from fixtures.release import Release, read_release
 from remediation.policy import (
     ALWAYS,
@@ -21,6 +22,7 @@ from remediation.policy import (
     fix_needs,
     fix_policy,
     optional_groups,
+    policy_of,
     sid_prefix,
 )
 from remediation.policy_caller import DOCUMENTED, TYPES, unknown_types, used_by
@@ -34,8 +36,12 @@ from remediation.policy_template import (
     role_template,
     stack_set_template,
 )
+from reports.delivery.needs import DELIVERY_NEEDS
 
-ROLES: Mapping[str, str] = {"audit": "TaegisForwarderAudit", "fix": "TaegisForwarderFix"}
+ROLES: Mapping[str, str] = {
+    "audit": "TaegisForwarderAudit", "fix": "TaegisForwarderFix", "deliver": "TaegisForwarderDelivery"
+}  # fmt: skip
+_A: Mapping[str, str] = {"audit": "an audit", "fix": "a fix", "deliver": "a delivery"}
 FORMATS = ("json", "cloudformation", "stackset")
 _COMMAND = "taegis-forwarders policy"
 _GLOB = re.compile(r"[A-Za-z0-9*?._-]+")
@@ -58,7 +64,7 @@ def run_policy_command(argv: Sequence[str]) -> int:
     groups = _groups(given)
     release = read_release(Path(given.release)) if given.release else None
     used = _used_types(given, release)
-    statements = fix_policy(groups, used) if given.purpose == "fix" else audit_policy(groups)
+    statements = _statements(given.purpose, groups, used)
     place = _place(given)
     notes = (
         *_group_notes(given, statements),
@@ -71,6 +77,15 @@ def run_policy_command(argv: Sequence[str]) -> int:
     return 0
 
 
+def _statements(purpose: str, groups: tuple[str, ...], used: Mapping[str, frozenset[str]]) -> tuple[Statement, ...]:
+    if purpose == "fix":
+        return fix_policy(groups, used)
+    found = audit_policy(groups) if purpose == "audit" else policy_of(DELIVERY_NEEDS, groups)
+    if not found:
+        raise InputError(f"{_COMMAND} {purpose}: --without", "nothing is left to grant", "leave something in")
+    return found
+
+
 def _text(given: argparse.Namespace, statements: tuple[Statement, ...], place: Place) -> str:
     if given.format == "json":
         made = documents(statements, place)
@@ -81,9 +96,10 @@ def _text(given: argparse.Namespace, statements: tuple[Statement, ...], place: P
 
 
 def _parsed(argv: Sequence[str]) -> argparse.Namespace:
-    parser = _Parser(prog=_COMMAND, description="the least that an audit or a fix needs, made from what the code says")
+    parser = _Parser(prog=_COMMAND, description="the least that a run needs, made from what the code says")
     add = parser.add_argument
-    add("purpose", choices=tuple(ROLES), help="the role that reads (--role), or the one that writes (--fix-role)")
+    add("purpose", choices=tuple(ROLES), help="the role that reads (--role), the one that writes "
+        "(--fix-role), or the one that notifies (--delivery-role)")  # fmt: skip
     add("--format", choices=FORMATS, default="json",
         help="json: the policy; cloudformation: a template that makes the role; stackset: one that makes it in "
         "every account of an organization but the management account (default: json)")  # fmt: skip
@@ -93,6 +109,7 @@ def _parsed(argv: Sequence[str]) -> argparse.Namespace:
     add("--without", metavar="NAME,...", help=f"not these: {', '.join(n for n in OPTIONAL if n not in ON_REQUEST)}")
     add("--artifact-bucket", metavar="GLOB,...", help="buckets for packages (default: taegis-forwarders-*)")
     add("--functions", metavar="GLOB,...", help="names of forwarders' functions (default: *-scwx-tdr-lambda-*)")
+    add("--topic", metavar="ARN,...", help="deliver: the SNS topics (default: all of the account)")
     add("--partition", help="of the ARNs in the JSON: aws, aws-cn, aws-us-gov, ... (default: aws)")
     add("--principal", metavar="ARN|ACCOUNT", help="template: who may assume the role (default: asked for)")
     add("--external-id", metavar="ID", help="template: what has to be given to assume it (default: nothing)")
@@ -113,8 +130,15 @@ def _parsed(argv: Sequence[str]) -> argparse.Namespace:
 def _refuse_what_does_not_fit(given: argparse.Namespace) -> None:
     """An option that would have no effect is refused rather than dropped."""
     for option, value in (("--release", given.release), ("--types", given.types)):
-        if value and given.purpose == "audit":
-            raise InputError(f"{_COMMAND} audit: {option}", "an audit changes no stack", "leave it out")
+        if value and given.purpose != "fix":
+            raise InputError(
+                f"{_COMMAND} {given.purpose}: {option}", f"{_A[given.purpose]} changes no stack", "leave it out"
+            )
+    for option, value in (("--artifact-bucket", given.artifact_bucket), ("--functions", given.functions)):
+        if value and given.purpose == "deliver":
+            raise InputError(f"{_COMMAND} deliver: {option}", "it touches no forwarder", "leave it out")
+    if given.topic and given.purpose != "deliver":
+        raise InputError(f"{_COMMAND} {given.purpose}: --topic", "it notifies nobody", "say policy deliver")
     for option in ("principal", "external_id", "role_name"):
         if getattr(given, option) and given.format == "json":
             raise InputError(
@@ -131,7 +155,8 @@ def _groups(given: argparse.Namespace) -> tuple[str, ...]:
 
 
 def _optional(given: argparse.Namespace) -> tuple[str, ...]:
-    return optional_groups(fix_needs() if given.purpose == "fix" else audit_needs())
+    needs = {"audit": audit_needs, "fix": fix_needs}.get(given.purpose)
+    return optional_groups(needs() if needs else DELIVERY_NEEDS)
 
 
 def _names(option: str, text: str | None, known: Sequence[str]) -> tuple[str, ...]:
@@ -161,7 +186,15 @@ def _place(given: argparse.Namespace) -> Place:
         artifacts=_globs("--artifact-bucket", given.artifact_bucket, IN_TEMPLATE.artifacts),
         functions=_globs("--functions", given.functions, IN_TEMPLATE.functions),
         in_template=in_template,
+        topics=_topics(given.topic),
     )
+
+
+def _topics(text: str | None) -> tuple[str, ...]:
+    for name in _split(text):
+        if not isinstance(parse_target(name, "--topic"), Topic):
+            raise InputError(f"--topic: '{name}'", "not a topic", "give the ARN of an SNS topic")
+    return _split(text)
 
 
 def _used_types(given: argparse.Namespace, release: Release | None) -> Mapping[str, frozenset[str]]:

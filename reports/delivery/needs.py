@@ -2,8 +2,16 @@
 
 from typing import Final
 
-NOTIFY: Final = ("sns:Publish",)
-# SNS encrypts with a topic's key in the publisher's name (SNS Developer Guide, "Key management").
-NOTIFY_ENCRYPTED: Final = ("kms:Decrypt", "kms:GenerateDataKey")
-SECURITY_HUB: Final = ("securityhub:BatchImportFindings", "securityhub:BatchUpdateFindings", "securityhub:GetFindings")
-ACTIONS: Final = (*NOTIFY, *NOTIFY_ENCRYPTED, *SECURITY_HUB)
+from remediation.policy import Need
+
+DELIVERY_NEEDS: Final = (
+    Need("topic", ("sns:Publish",), "topic"),
+    # SNS encrypts with a topic's key in the publisher's name (SNS Developer Guide, "Key management").
+    Need("topic", ("kms:Decrypt", "kms:GenerateDataKey"), "encrypted-topic"),
+    Need(
+        "security_hub",
+        ("securityhub:BatchImportFindings", "securityhub:BatchUpdateFindings", "securityhub:GetFindings"),
+        "security-hub",
+    ),
+)
+ACTIONS: Final = tuple(action for need in DELIVERY_NEEDS for action in need.actions)

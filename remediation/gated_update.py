@@ -204,7 +204,7 @@ class StackUpdate:
         finally:
             left = self._take_back(writer, step, change_set)
         verdict = self._judge(pages, on_aws=writer.on_aws)
-        writer.described(step, stack=self.stack, **change_set_facts(pages, self.prediction, verdict))
+        self._keep(writer, step, pages, verdict)
         shown = {change.logical_id: change.open_properties for change in self.prediction}
         told = [f"change set: {line}" for line in told_changes(pages, shown)]
         if verdict.empty:
@@ -226,7 +226,7 @@ class StackUpdate:
         """
         pages = self._described(writer, change_set)
         verdict = self._judge(pages, on_aws=writer.on_aws)
-        writer.described(step, stack=self.stack, **change_set_facts(pages, self.prediction, verdict))
+        self._keep(writer, step, pages, verdict)
         if verdict.empty:
             return False
         if not verdict.open:
@@ -296,6 +296,10 @@ class StackUpdate:
             IncludePropertyValues=True,
             **more,
         )
+
+    def _keep(self, writer: Writer, step: str, pages: Sequence[Answer], verdict: GateVerdict) -> None:
+        facts = change_set_facts(pages, self.prediction, verdict)
+        writer.described(step, stack=self.stack, on_aws=writer.on_aws, **facts)
 
     def _judge(self, pages: Sequence[Answer], *, on_aws: bool) -> GateVerdict:
         view = read_change_set(pages)

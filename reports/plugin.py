@@ -22,7 +22,7 @@ from reports.delivery.outcome import Delivered
 from reports.delivery.record import FILE as DELIVERIES
 from reports.delivery.record import delivery_records
 from reports.environment import environment, mode_of
-from reports.evidence.plugin import EvidencePack
+from reports.evidence.plugin import EvidenceLines, EvidencePack
 from reports.exports.exported import Exported
 from reports.exports.exporting import Exporting, refuse_impossible
 from reports.history.schema import refuse_unusable
@@ -52,8 +52,6 @@ def pytest_configure(config: pytest.Config) -> None:
         html = _html_file(config) if plugins.hasplugin("html") else None
         junit = _junit_file(config)
     ending = RunEnding(config, tally, tuple(file.typed for file in (html, junit) if file))
-    if evidence:
-        evidence.made_from(ending.summary, {"--html": html, "--junitxml": junit})
     if ending.keeps():
         with usage_errors():
             refuse_unwritable(config)
@@ -61,6 +59,9 @@ def pytest_configure(config: pytest.Config) -> None:
     plugins.register(tally, "forwarders-tally")
     plugins.register(ending, "forwarders-ending")
     plugins.register(TerminalStory(ending.summary, ending.limits), "forwarders-terminal")
+    if evidence:
+        evidence.made_from(ending.summary, {"--html": html, "--junitxml": junit})
+        plugins.register(EvidenceLines(evidence), "forwarders-evidence-lines")
     options = config.stash.get(OPTIONS, None)
     if options and options.delivery.delivers:
         plugins.register(Deliveries(config, ending.summary, ending.looked, ending.tell), "forwarders-deliveries")

@@ -1,13 +1,13 @@
 """What a person sees: our statuses while it runs, the summary, and the verdict as the last line."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import cast
 
 import pytest
 
 from checks.outcome import Status
 from checks.verdict import HOLDS, NOT_SEEN
-from reports.line import Limits, Section
+from reports.line import Limits, Line, Section
 from reports.summary import Summary
 from reports.tally import settled_status
 from reports.terminal_text import sections
@@ -72,6 +72,11 @@ def _is_finding(report: pytest.TestReport) -> bool:
 
 def _write(reporter: pytest.TerminalReporter, section: Section) -> None:
     reporter.write_sep("=", section.title)
-    for line in section.lines:
+    write_lines(reporter, section.lines)
+
+
+def write_lines(reporter: pytest.TerminalReporter, lines: Iterable[Line]) -> None:
+    """Write lines in their colours."""
+    for line in lines:
         markup = {"bold": line.bold} | ({line.colour: True} if line.colour else {})
         reporter.write_line(line.text, **markup)

@@ -1,19 +1,22 @@
 """`--evidence=DIR` as a pytest plugin: refused beforehand, written when every other report is."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
+from checks.verdict import count
 from fixtures.options import Options
 from fixtures.run_folder import earlier_run, run_folder, run_id
 from fixtures.state import DESIRES, OPTIONS, WAIVERS
 from reports.evidence.folder import refuse_unusable
 from reports.evidence.material import Material
 from reports.evidence.pack import Written, write_pack
+from reports.line import Line
 from reports.summary import Summary
+from reports.terminal import write_lines
 
 _SELECTION = ("keyword", "markexpr", "lf", "maxfail", "deselect")  # pytest's own options that narrow a run
 
@@ -81,17 +84,29 @@ class EvidencePack:
             undone=_undone(config, options),
         )
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say where the pack is and by what it can be known again, or that there is none."""
+    def lines(self) -> Iterator[Line]:
+        """Where the pack is and by what it can be known again, or that there is none."""
         if self._trouble:
-            terminalreporter.write_sep(
-                "-", f"evidence NOT written to {self._typed}: {self._trouble}", red=True, bold=True
-            )
+            yield Line(f"evidence   NOT WRITTEN to {self._typed}: {self._trouble}", "red", bold=True)
         elif self._written:
-            told = f"{self._typed}: {self._written.files} files, {self._written.absent} pieces absent"
-            terminalreporter.write_sep("-", f"evidence {told}")
-            terminalreporter.write_line(f"SHA-256 of its manifest, for the ticket: {self._written.digest}")
+            absent = count(self._written.absent, "piece")
+            yield Line(
+                f"evidence   {self._typed}: {count(self._written.files, 'file')}, {absent} absent, with the reason"
+            )
+            yield Line(f"           SHA-256 of its manifest, for the ticket: {self._written.digest}")
+
+
+class EvidenceLines:
+    """Tells of the pack behind the summary. Register it after what writes that: of wrappers the last is outermost."""
+
+    def __init__(self, pack: EvidencePack) -> None:
+        self._pack = pack
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+        """Say it last: whoever asked for evidence looks for it."""
+        yield
+        write_lines(terminalreporter, self._pack.lines())
 
 
 def _undone(config: pytest.Config, options: Options) -> Path | None:

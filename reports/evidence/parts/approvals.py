@@ -30,7 +30,7 @@ def approvals(material: Material) -> Iterator[Piece]:
         "applied": [_consent(entry.content) for entry in material.entries("consent")],
         "approved_plan": _plan_facts(approved) if approved else None,
         "consents": sorted(material.options.allow),
-        "by": sorted(_owners(material)),
+        "by": sorted(set(_owners(material))),
         "waivers": waived,
     }
     yield json_file(FILE, content, "by what word the plan was applied, consents, waivers with their owners")

@@ -57,6 +57,8 @@ def _became(entry: Entry, entries: Sequence[Entry]) -> str:
 
 
 def _lines(found: Sequence[Mapping[str, object]]) -> Iterator[str]:
+    if any(one.get("on_aws") is False for one in found):
+        yield "described by an emulator, which compares expressions: what evaluates to the same is no replacement"
     for one in found:
         where = f"{one['account']}/{one['region']} stack {one.get('stack')}"
         yield f"{where}: the gate says {one.get('gate')}; {one['became']}"

@@ -121,6 +121,7 @@ def _why_unknown(logged: LoggedObject, evidence: Evidence, witnesses: Witnesses,
             "the forwarder was not called within 15 minutes of its arrival, and was later",
         ),
         (evidence.tag is False, "tagging is on, and it does not bear the tag"),
+        (_is_idle(arrived, witnesses), "the forwarder was called around its arrival and logged no upload"),
         (likely, "the forwarder was called around its arrival and nothing failed, which names no object"),
     )
     return next((reason for applies, reason in reasons if applies), "nothing speaks for its delivery")
@@ -142,6 +143,11 @@ def _may_wait(arrived: datetime, witnesses: Witnesses) -> bool:
     if witnesses.now - arrived >= LONGEST_TRY:
         return False
     return any(calls.between(arrived, witnesses.now).throttles for calls in witnesses.calls)
+
+
+def _is_idle(arrived: datetime, witnesses: Witnesses) -> bool:
+    """Whether calls around an arrival ended well and without the upload line."""
+    return any(calls.between(arrived, arrived + GRACE).idle for calls in witnesses.calls)
 
 
 def _adds_up(arrived: datetime, witnesses: Witnesses) -> bool:

@@ -10,6 +10,7 @@ from datetime import datetime
 import pytest
 
 from fixtures.estate import Target
+from remediation.plan_calls import call_lines
 from remediation.plan_text import Refusal, advice_lines, plan_lines
 from remediation.step import Step
 
@@ -142,13 +143,19 @@ class Plan:
         }  # fmt: skip
         return json.dumps(content, indent=2, sort_keys=True) + "\n"
 
-    def lines(self, *, calls: bool) -> Iterator[str]:
-        """The plan for people, each shape of step once; with `calls`, with its API calls and what is to be known."""
+    def lines(self, *, calls: bool, each: bool = False) -> Iterator[str]:
+        """The plan for people, each shape of step once; with `calls`, with its API calls and what is to be known.
+
+        With `each`, every step follows with every call and its parameters.
+        """
         refusals = (Refusal(found.target, found.subject, found.reasons, found.to_do) for found in self.blocked)
         yield from plan_lines(self.steps, refusals, calls=calls)
         if calls:
             notes = (found for plan in self.targets for found in plan.advice)
             yield from advice_lines((found.target, found.subject, found.text) for found in notes)
+        if each:
+            yield from call_lines((plan.target, plan.steps) for plan in self.targets)
+            yield ""
         kinds = Counter(type(step).FIX for step in self.steps)
         told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "nothing"
         yield f"{len(self.steps)} steps ({told}) on {len(self.forwarders)} forwarders; {len(self.blocked)} blocked"

@@ -14,13 +14,13 @@ from fixtures.intrinsics import Pseudo, Resolved, Unresolved, Value, references,
 from fixtures.template import Template
 from fixtures.template_meaning import canonical_document
 from fixtures.template_names import parameters_behind
-from fixtures.template_value import MASKED, is_known, told, unresolved_texts
+from fixtures.template_value import MASKED, is_known, told_change, unresolved_texts
 from remediation.replacement_rules import IDENTITY, forces_replacement
 
 Action: TypeAlias = Literal["Add", "Modify", "Remove"]
 Replacement: TypeAlias = Literal["False", "Conditional", "True"]
 
-_NOT_OPEN: Final = (MASKED, "${secret ", "...")  # how `told` masks, names a NoEcho value, and cuts
+_NOT_OPEN: Final = (MASKED, "${secret ", "...")  # how `told_change` masks, names a NoEcho value, and cuts
 _ORDER: Final[tuple[Replacement, ...]] = ("False", "Conditional", "True")
 # The resource attributes that a change set names in its Scope beside Properties and Tags (DescribeChangeSet).
 _ATTRIBUTES: Final = ("CreationPolicy", "DeletionPolicy", "Metadata", "UpdatePolicy", "UpdateReplacePolicy")
@@ -144,7 +144,7 @@ class _Comparison:
             return None
         replacement = _most(_forced(kind, name, old.get(name), new.get(name)) for name in changed)
         certain = any(is_known(old.get(name)) and is_known(new.get(name)) for name in changed)
-        values = tuple(f"{name}: {told(old.get(name))} -> {told(new.get(name))}" for name in changed)
+        values = tuple(f"{name}: {told_change(old.get(name), new.get(name))}" for name in changed)
         return PredictedChange(
             logical_id, kind, "Modify", replacement, changed, possible, settled, attributes, certain, values
         )

@@ -116,10 +116,12 @@ class WriteRun(ABC):
         # a round of a resumed run has a name of its own: the plan that the run began with stays
         path = run_folder(self.config) / f"plan{plan.run.removeprefix(run_id(self.config))}.json"
         write_private(path, plan.json())
-        write_private(path.with_suffix(".txt"), "".join(f"{line}\n" for line in plan.lines(calls=True)))
-        lines = list(plan.lines(calls=options.plan))
-        if len(lines) > _LINES:
-            lines = [*lines[:_LINES], f"... and {len(lines) - _LINES} more lines, see {path}", lines[-1]]
+        text = path.with_suffix(".txt")
+        write_private(text, "".join(f"{line}\n" for line in plan.lines(calls=True, each=True)))
+        everything = self.config.get_verbosity() > 0
+        lines = list(plan.lines(calls=options.plan or everything, each=everything))
+        if len(lines) > _LINES and not everything:
+            lines = [*lines[:_LINES], f"... and {len(lines) - _LINES} more lines, see {text}", lines[-1]]
         earlier = self.config.stash.get(PLAN_LINES, ())
         self.config.stash[PLAN_LINES] = (*earlier, *lines) if options.plan else ()
         if options.may_write:

@@ -1,10 +1,12 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import ClassVar
 
 import pytest
 
 from fixtures.estate import Target
+from fixtures.secret import Secret
 from remediation.call import Call
 from remediation.plan import Blocked, Plan, TargetPlan
 from remediation.step import Step
@@ -44,8 +46,8 @@ def update(target: Target, name: str, change: str = "Modify Lambda", shape: str 
     return Update(target, name, (name,), change, shape)
 
 
-def lines(*targets: TargetPlan, calls: bool = True) -> list[str]:
-    return list(Plan("a-run", datetime(2026, 11, 24, tzinfo=UTC), targets).lines(calls=calls))
+def lines(*targets: TargetPlan, calls: bool = True, each: bool = False) -> list[str]:
+    return list(Plan("a-run", datetime(2026, 11, 24, tzinfo=UTC), targets).lines(calls=calls, each=each))
 
 
 TWO = (
@@ -129,3 +131,65 @@ def test_a_thousand_forwarders_of_one_shape_are_a_line_for_each_target() -> None
 
     assert len(told) == 26
     assert told[0] == "1000 x update the stack of <name>"
+
+
+@dataclass(frozen=True)
+class Rich(Update):
+    """A step with every kind of parameter."""
+
+    def calls(self) -> tuple[Call, ...]:
+        parameters = {
+            "StackName": self.subject,
+            "Capabilities": ["CAPABILITY_IAM"],
+            "Parameters": [
+                {"ParameterKey": "TaegisRegion", "ParameterValue": "ctpx"},
+                {"ParameterKey": "NotificationBucket", "UsePreviousValue": True},
+                {"ParameterKey": "SecretValue", "ParameterValue": Secret("CANARY")},
+                {"ParameterKey": "Odd", "ParameterValue": "x", "ResolvedValue": "y"},
+            ],
+            "TemplateBody": "Resources:\n  One: {}\n",
+            "Body": "z" * 201,
+            "DisableRollback": False,
+        }
+        return (Call("cloudformation", "CreateChangeSet", parameters, "describe the update"),)
+
+    def changes(self) -> tuple[str, ...]:
+        return ("Lambda.Runtime: go1.x -> provided.al2",)
+
+
+def test_verbosely_every_step_follows_in_its_order_with_each_call_as_it_will_be_sent() -> None:
+    rich = Rich(A, "trail", ("trail",), "Modify Lambda")
+    told = lines(TargetPlan(A, (rich, update(A, "waf")), ()), TargetPlan(B, (update(B, "trail"),), ()), each=True)
+    digest = sha256(b"Resources:\n  One: {}\n").hexdigest()
+    assert told[told.index(f"{A}, in this order:") - 1 : -3] == [
+        "",
+        f"{A}, in this order:",
+        "   1. update the stack of trail",
+        "      cloudformation:CreateChangeSet  describe the update",
+        "        StackName: trail",
+        '        Capabilities: ["CAPABILITY_IAM"]',
+        "        Parameters:",
+        "          TaegisRegion = ctpx",
+        "          NotificationBucket = (as it is)",
+        "          SecretValue = ****",
+        '          {"ParameterKey": "Odd", "ParameterValue": "x", "ResolvedValue": "y"}',
+        f"        TemplateBody: <21 characters, SHA-256 {digest}>",
+        f"        Body: <201 characters, SHA-256 {sha256(b'z' * 201).hexdigest()}>",
+        "        DisableRollback: false",
+        "      Lambda.Runtime: go1.x -> provided.al2",
+        "   2. update the stack of waf",
+        "      cloudformation:CreateChangeSet  describe the update of waf in us-east-1",
+        "        StackName: waf",
+        "",
+        f"{B}, in this order:",
+        "   1. update the stack of trail",
+        "      cloudformation:CreateChangeSet  describe the update of trail in eu-west-1",
+        "        StackName: trail",
+        "",
+    ]
+    assert told[: told.index("")] == lines(TargetPlan(A, (rich, update(A, "waf")), ()), TWO[1])[: told.index("")]
+    assert "CANARY" not in "\n".join(told)
+
+
+def test_without_it_no_parameter_is_shown() -> None:
+    assert not [line for line in lines(*TWO) if "StackName" in line or "in this order" in line]

@@ -190,6 +190,22 @@ def test_for_a_plan_everything_is_read(pytester: pytest.Pytester, fleet: str) ->
     assert watch.facts == FACTS
 
 
+def test_a_verbose_plan_shows_each_call_with_its_parameters_and_a_plain_one_the_shapes(
+    pytester: pytest.Pytester,
+) -> None:
+    untriggered = an_estate(a_forwarder("trail"), buckets=[a_bucket("trail-logs")])
+    options = [kept(pytester, untriggered), "--plan", "--checks=trigger-wired"]
+    plain, verbose = run_suite(pytester, *options).text, run_suite(pytester, *options, "-v").text
+    for text in (plain, verbose):
+        assert "bucket <name>: add 1 rule" in text or "bucket trail-logs: add 1 rule" in text
+        assert "calls s3:PutBucketNotificationConfiguration" in text
+    assert f"{HERE}, in this order:" in verbose
+    assert "        Bucket: trail-logs" in verbose
+    assert "+++ the document then" in verbose
+    assert "in this order" not in plain
+    assert "Bucket: trail-logs" not in plain
+
+
 @ALONE_AND_DISTRIBUTED
 def test_a_typo_in_checks_is_refused_before_anything_is_read(
     pytester: pytest.Pytester, fleet: str, how: list[str]

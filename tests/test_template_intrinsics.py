@@ -4,6 +4,7 @@ import pytest
 
 from fixtures.intrinsics import Pseudo, Unresolved, Value, evaluate, references, resolve, same
 from fixtures.template import parse_template
+from fixtures.template_value import told_change
 from tests.template_pair import CURRENT, LEGACY, NEW_PARAMETERS, OLD_PARAMETERS, PSEUDO
 
 TEMPLATE = """
@@ -202,3 +203,31 @@ def test_no_partition_is_assumed() -> None:
     china = Pseudo("1", "cn-north-1", "aws-cn", "amazonaws.com.cn", "s", "i")
     new = resolve(parse_template(CURRENT, name="new"), NEW_PARAMETERS, china)
     assert new.resources["Permission"]["SourceArn"] == "arn:aws-cn:s3:::acme-trail"
+
+
+ACTIONS = [f"logs:Action{number}" for number in range(40)]
+CHANGES = [
+    pytest.param("go1.x", "provided.al2", "go1.x -> provided.al2", id="short-ones-whole"),
+    pytest.param(None, "bootstrap", "nothing -> bootstrap", id="one-that-was-not-there"),
+    pytest.param({"Variables": {"T": "CANARY"}}, None, '{"Variables": {"T": "****"}} -> nothing', id="variables"),
+]
+
+
+@pytest.mark.parametrize(("now", "then", "expected"), CHANGES)
+def test_a_change_is_told_on_one_line(now: Value, then: Value, expected: str) -> None:
+    assert told_change(now, then) == expected
+
+
+def test_of_two_long_values_the_place_is_told_where_they_differ() -> None:
+    now, then = told_change(ACTIONS, [*ACTIONS[:30], "logs:Other", *ACTIONS[31:]]).split(" -> ")
+    assert "logs:Action29" in now
+    assert "logs:Action30" in now
+    assert "logs:Other" in then
+    assert all(text.startswith("...") and text.endswith("...") and len(text) == 120 for text in (now, then))
+
+
+def test_of_a_long_value_and_none_the_beginning_is_told() -> None:
+    now, then = told_change(ACTIONS, None).split(" -> ")
+    assert now.startswith('["logs:Action0"')
+    assert now.endswith("...")
+    assert then == "nothing"

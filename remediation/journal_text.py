@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from fixtures.answers import as_answer, optional_text, texts
+from fixtures.answers import as_answer, items, optional_text, texts
+from remediation.backfill.book import ONE_EVENT
 from remediation.journal import Entry
 
 _WIDEST = 200  # characters of a reason or of what was read back
 _ENDS = frozenset({"result", "failure"})
+_UNTOLD = _ENDS | {"reconciled"} | ONE_EVENT  # told with what they belong to, or counted
 
 
 def journal_lines(entries: Iterable[Entry]) -> Iterator[str]:
@@ -15,7 +17,7 @@ def journal_lines(entries: Iterable[Entry]) -> Iterator[str]:
     known = tuple(entries)
     ends = {int(str(entry.content.get("intent"))): entry for entry in known if entry.kind in _ENDS}
     settled = {int(str(entry.content.get("intent"))): entry for entry in known if entry.kind == "reconciled"}
-    rows = [row for entry in known if entry.kind not in _ENDS | {"reconciled"} for row in _rows(entry, ends, settled)]
+    rows = [row for entry in known if entry.kind not in _UNTOLD for row in _rows(entry, ends, settled)]
     widths = [max((len(row[column]) for row in rows if len(row) > column + 1), default=0) for column in range(5)]
     for row in rows:
         cells = [f"{cell:<{width}}" for cell, width in zip(row[:-1], widths, strict=False)]
@@ -27,8 +29,10 @@ def journal_summary(entries: Iterable[Entry]) -> str:
     known = tuple(entries)
     ends = {int(str(entry.content.get("intent"))): entry for entry in known if entry.kind in _ENDS}
     counts = Counter(_state(ends.get(entry.number)) for entry in known if entry.kind == "intent")
-    told = ", ".join(f"{number} {state}" for state, number in counts.most_common())
-    return f"{counts.total()} writes" + (f": {told}" if told else "")
+    told = ", ".join(f"{count} {state}" for state, count in counts.most_common())
+    events = Counter(entry.kind for entry in known if entry.kind in ONE_EVENT - {"ended"})
+    sent = ", ".join(f"{count:,} {kind}" for kind, count in events.items())
+    return f"{counts.total()} writes" + (f": {told}" if told else "") + (f"; events: {sent}" if sent else "")
 
 
 def _rows(entry: Entry, ends: Mapping[int, Entry], settled: Mapping[int, Entry]) -> Iterator[tuple[str, ...]]:
@@ -59,6 +63,10 @@ def _of_run(kind: str, content: Mapping[str, object]) -> str:
         case "consent":
             given = "may be applied" if content.get("given") else "is not applied"
             told = f"the plan of {content.get('forwarders')} forwarders {given}: {content.get('how')}"
+        case "begin" if content.get("forwarders"):
+            sent = items(content, "forwarders")
+            lines = sum(int(str(one.get("lines"))) for one in sent)
+            told = f"begin of a backfill of {lines:,} objects for {len(sent)} forwarders"
         case "begin":
             steps, undoes = len(texts(content, "steps")), optional_text(content, "undoes")
             undoing = f", undoing run {undoes}" if undoes else ""

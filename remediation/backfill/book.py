@@ -15,10 +15,11 @@ XDR twice when the run goes on, which is what the journal predicts.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Final
 
-from fixtures.answers import Malformed, as_answer, items, number, optional_text, text
+from fixtures.answers import Malformed, as_answer, items, moment, number, optional_text, text
 from remediation.call import Call
 from remediation.journal import FINISHED, RESUME, Entry, Journal
 
@@ -49,6 +50,14 @@ _FATES: Final[Mapping[str, Fate]] = {
 TAKEN: Final = frozenset({Fate.WAITING, Fate.PROVED, Fate.QUIET, Fate.UNSEEN})
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A call that Lambda took: its request id, and when that was known, in UTC."""
+
+    request: str
+    at: datetime
+
+
 @dataclass
 class Standing:
     """Where the sending of one manifest stands, by its journal.
@@ -57,7 +66,7 @@ class Standing:
         subject: the forwarder, or its queue.
         lines: how many there are to send; 0 where that is not known beforehand.
         cursor: the last line that some batch held; those behind it were never begun.
-        waiting: request id by line, of those that wait for their end.
+        waiting: what Lambda took and what has not come to its end, by line.
         reasons: why a line failed or was refused.
         predicted: how many lines may be sent twice, over all resumptions so far.
     """
@@ -65,7 +74,7 @@ class Standing:
     subject: str
     lines: int
     cursor: int = 0
-    waiting: dict[int, str] = field(default_factory=dict)
+    waiting: dict[int, Taken] = field(default_factory=dict)
     reasons: dict[int, str] = field(default_factory=dict)
     predicted: int = 0
     _fates: bytearray = field(default_factory=bytearray)
@@ -97,6 +106,11 @@ class Standing:
         while position != -1:
             yield position
             position = self._fates.find(fate, position + 1)
+
+    @property
+    def waits_since(self) -> datetime:
+        """When the first of those was taken that wait for their end; now where none does."""
+        return min((taken.at for taken in self.waiting.values()), default=datetime.now(UTC))
 
     @property
     def again(self) -> tuple[int, ...]:
@@ -144,7 +158,7 @@ class Book:
         """Lambda took one."""
         self._journal.write(ACCEPTED, synced=False, intent=intent, line=line, request=request)
         self.standing.set(line, Fate.WAITING)
-        self.standing.waiting[line] = request
+        self.standing.waiting[line] = Taken(request, datetime.now(UTC))
 
     def unanswered(self, intent: int, line: int, reason: str) -> None:
         """Nobody answered."""
@@ -236,7 +250,8 @@ class _Reading:
         standing, line = self._of_intent[number(content, "intent")], number(content, "line")
         standing.set(line, fate, optional_text(content, "reason") or "")
         if fate is Fate.WAITING:
-            standing.waiting[line] = text(content, "request")
+            at = moment(content, "time") or datetime.now(UTC)
+            standing.waiting[line] = Taken(text(content, "request"), at)
 
     def _standing(self, content: Mapping[str, object]) -> Standing:
         return self.standings[text(content, "step").removeprefix("backfill ")]

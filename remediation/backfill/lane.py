@@ -5,6 +5,7 @@ use would else be sent ten thousand times.
 """
 
 import itertools
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -99,8 +100,8 @@ class Lane:
     def __post_init__(self) -> None:
         """Begin slowly; what an earlier run left waiting is waited for."""
         self.pace = Pace(self.function.rate())
-        for line, request in self.book.standing.waiting.items():
-            self.watch.expect(line, request)
+        for line, taken in self.book.standing.waiting.items():
+            self.watch.expect(line, taken.request)
 
     def send(self, items: Iterable[Item]) -> None:
         """Send all of it, as long as nothing speaks against it; returns when the last was taken or it was stopped."""
@@ -138,7 +139,7 @@ class Lane:
 
     @property
     def _width(self) -> int:
-        return max(1, min(_WIDEST, round(self.pace.top * _ANSWER)))
+        return max(1, min(_WIDEST, math.ceil(self.pace.rate * _ANSWER)))
 
     def _size(self) -> int:
         """How many events make a batch: some seconds' worth, so that a kill leaves little open."""

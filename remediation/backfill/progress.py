@@ -16,6 +16,22 @@ from remediation.backfill.book import Fate
 _EVERY: Final = 15.0  # seconds between two lines where there is no terminal
 
 
+@dataclass
+class Seldom:
+    """Passes a line on if the last one was a while ago: for what is told very often."""
+
+    write: Callable[[str], None]
+    _told: float = field(default_factory=time.monotonic)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, text: str) -> None:
+        """A line, if it is time for one."""
+        with self._lock:
+            if time.monotonic() - self._told >= _EVERY:
+                self._told = time.monotonic()
+                self.write(text)
+
+
 class Shown(Protocol):
     """Told by every lane, from its own threads."""
 

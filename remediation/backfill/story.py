@@ -69,6 +69,8 @@ def _part_lines(part: Planned, prices: Prices) -> Iterator[str]:
             f"{cost.gb_seconds:,.0f} GB-s ({taken}), about {cost.price(prices):.2f} {prices.currency} (an estimate)"
         )
     if part.counts:
+        for (verdict, reason), number in part.counts.reasons.most_common(_MOST):
+            yield f"{number:,} {verdict}: {reason}"
         delivered = part.counts.total - part.counts.open
         if delivered:
             yield f"{delivered:,} more are proved to be delivered"

@@ -47,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     tally = Tally()
     config.stash[TALLY] = tally
     plugins = config.pluginmanager
+    deliveries = _deliveries(config)
     evidence = _evidence(config)
     with usage_errors():
         html = _html_file(config) if plugins.hasplugin("html") else None
@@ -62,9 +63,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if evidence:
         evidence.made_from(ending.summary, {"--html": html, "--junitxml": junit})
         plugins.register(EvidenceLines(evidence), "forwarders-evidence-lines")
+    if deliveries:
+        deliveries.made_from(ending)
     options = config.stash.get(OPTIONS, None)
-    if options and options.delivery.delivers:
-        plugins.register(Deliveries(config, ending.summary, ending.looked, ending.tell), "forwarders-deliveries")
     exports = options.exports if options else ()
     with usage_errors():
         refuse_impossible(exports)
@@ -76,6 +77,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
         story = HtmlStory(ending.summary, ending.environment, html.path if html else None)
         plugins.register(story, "forwarders-html")
+
+
+def _deliveries(config: pytest.Config) -> Deliveries | None:
+    """What the run delivers. It is registered before everything that is written, and so goes out after it."""
+    options = config.stash.get(OPTIONS, None)
+    if options is None or not options.delivery.delivers:
+        return None
+    deliveries = Deliveries(config)
+    config.pluginmanager.register(deliveries, "forwarders-deliveries")
+    return deliveries
 
 
 def _evidence(config: pytest.Config) -> EvidencePack | None:

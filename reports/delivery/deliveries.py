@@ -1,6 +1,7 @@
 """Delivers when a run has ended and its reports are written; what fails here is told and changes no verdict."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
+from typing import Protocol
 
 import pytest
 
@@ -21,26 +22,38 @@ from reports.summary import Summary
 _TO_ITS_END = frozenset({pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED})
 
 
+class Ending(Protocol):
+    """Who draws the verdict of the run."""
+
+    def summary(self) -> Summary | None:
+        """The run's summary; None where no check ran."""
+        ...
+
+    def looked(self) -> Looked:
+        """What the run looked at."""
+        ...
+
+    def tell(self, delivered: Delivered) -> None:
+        """Take what became of the run's deliveries."""
+        ...
+
+
 class Deliveries:
     """Sends what the run was told to send, once everything else is written.
 
-    `summarise` gives the run's summary, None where no check ran; `looked` what it looked at; `tell` takes what became
-    of it.
+    Register it before all that is written at the end: of pytest's wrappers that come last, the one that is registered
+    first ends after the others.
     """
 
-    def __init__(
-        self,
-        config: pytest.Config,
-        summarise: Callable[[], Summary | None],
-        looked: Callable[[], Looked],
-        tell: Callable[[Delivered], None],
-    ) -> None:
+    def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._summarise = summarise
-        self._looked = looked
-        self._tell = tell
+        self._ending: Ending | None = None
         self._targets: tuple[Target, ...] = ()
         self._door: Access | None = None
+
+    def made_from(self, ending: Ending) -> None:
+        """Say who knows how the run ended, and takes what became of its deliveries."""
+        self._ending = ending
 
     def pytest_forwarders_desired(self, config: pytest.Config) -> None:
         """Look up who is named, and refuse what cannot be, before anything is called."""
@@ -52,28 +65,28 @@ class Deliveries:
     def pytest_sessionfinish(self) -> Generator[None]:
         """Deliver after all reports are written and before the terminal tells the summary: a kill loses no report."""
         yield
-        summary = self._summarise()
-        if summary is not None:
-            self._tell(self._delivered(summary))
+        summary = self._ending.summary() if self._ending else None
+        if self._ending and summary:
+            self._ending.tell(self._delivered(summary, self._ending.looked()))
 
-    def _delivered(self, summary: Summary) -> Delivered:
+    def _delivered(self, summary: Summary, looked: Looked) -> Delivered:
         options = self._config.stash[OPTIONS]
-        hub = self._imported(summary) if options.delivery.security_hub else None
+        hub = self._imported(summary, looked) if options.delivery.security_hub else None
         if not self._targets:
             return Delivered(hub=hub)
         if summary.run.pytest_code == pytest.ExitCode.INTERRUPTED:
             return Delivered(quiet="the run was interrupted", hub=hub)
-        nobody = quiet(summary, options.delivery.occasion, whole=self._looked().whole)
+        nobody = quiet(summary, options.delivery.occasion, whole=looked.whole)
         if nobody:
             return Delivered(quiet=nobody, hub=hub)
         return Delivered(notify(self._targets, message_of(summary, options.delivery.report_url), self._access), hub=hub)
 
-    def _imported(self, summary: Summary) -> Imported:
+    def _imported(self, summary: Summary, looked: Looked) -> Imported:
         run = summary.run
         if run.estate is None or run.pytest_code not in _TO_ITS_END:
             return not_imported("the run was not brought to its end")
         try:
-            return import_run(run, self._looked(), self._access)
+            return import_run(run, looked, self._access)
         except InputError as error:  # no credentials: it is too late to refuse the run
             return not_imported(str(error))
         except KeyboardInterrupt:

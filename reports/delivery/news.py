@@ -30,8 +30,9 @@ def quiet(summary: Summary, occasion: Occasion, *, whole: bool) -> str:
     if history is None or _has_moved(summary, history, whole=whole):
         return ""
     previous = history.changes.previous
-    since = f" since {previous.taken:%Y-%m-%d %H:%M} UTC" if previous else ", and this is the first run"
-    return f"nothing changed{since}"
+    if previous is None:
+        return "nothing is open, and this is the first run"
+    return f"nothing changed since {previous.taken:%Y-%m-%d %H:%M} UTC"
 
 
 def _has_moved(summary: Summary, history: History, *, whole: bool) -> bool:

@@ -36,7 +36,7 @@ class _Answer:
     wait: float | None = None
 
 
-def post(webhook: Webhook, message: Message, pause: Callable[[float], object] = time.sleep) -> str:
+def post(webhook: Webhook, message: Message, pause: Callable[[float], object] | None = None) -> str:
     """Post; answers why it could not be done, empty where it was.
 
     Sent again, a few times, when nobody answers, or the answer is 429 or a server's error: a message may arrive twice,
@@ -50,13 +50,14 @@ def post(webhook: Webhook, message: Message, pause: Callable[[float], object] = 
         method="POST",
     )
     opener = _opener(webhook)
+    rest = time.sleep if pause is None else pause
     for attempt in range(1, ATTEMPTS + 1):
         answer = _once(opener, request, webhook)
         if not answer.again or attempt == ATTEMPTS:
             times = f" ({attempt} attempts)" if answer.trouble and attempt > 1 else ""
             return f"{answer.trouble}{times}" if answer.trouble else ""
         drawn = random.uniform(0.5, 1) * 2 ** (attempt - 1)  # noqa: S311 - no secret
-        pause(min(drawn if answer.wait is None else answer.wait, _LONGEST_PAUSE))
+        rest(min(drawn if answer.wait is None else answer.wait, _LONGEST_PAUSE))
     raise AssertionError("a loop that always ends by itself")
 
 

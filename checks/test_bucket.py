@@ -1,10 +1,10 @@
 """Is a notification document sound as a whole: nobody's rule dangles, no object is sent twice, nothing loops?"""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from checks.outcome import Severity, expect, known, unknown
 from checks.registry import check
-from checks.wiring import deliveries, describe, duplicates, names_function, topics_of
+from checks.wiring import Delivery, deliveries, describe, duplicates, names_function, topics_of
 from fixtures.estate import Bucket, Estate, Forwarder, Rule, Target
 from fixtures.fact import Absent, Unreadable, value
 
@@ -70,7 +70,8 @@ def test_no_rule_points_at_a_function_that_is_gone(bucket: Bucket, estate: Estat
 def test_no_object_is_delivered_twice(bucket: Bucket, estate: Estate) -> None:
     """No new object reaches two forwarders, or one forwarder on two ways."""
     notification = known(bucket.notification, expected=f"bucket {bucket.name}")
-    pairs = duplicates(deliveries(notification, estate.forwarders, estate))
+    ways = deliveries(notification, estate.forwarders, estate)
+    pairs = duplicates(ways)
     told = [
         f"{one.forwarder.name} by {describe(one.rule)} and {other.forwarder.name} by {describe(other.rule)}"
         for one, other in pairs
@@ -82,6 +83,7 @@ def test_no_object_is_delivered_twice(bucket: Bucket, estate: Estate) -> None:
         remedy="remove the way that is too many, or run --fix with --allow=merge-duplicates",
     )
     unclear = [*_unseen_topics(topics_of(notification), estate), *_unseen_functions(bucket, estate)]
+    unclear += _unreached(notification.rules, ways, estate)
     if unclear:
         unknown("; ".join(unclear))
 
@@ -133,6 +135,17 @@ def _reaches(rule: Rule, forwarder: Forwarder, estate: Estate) -> bool:
     topic = estate.topics.get(rule.arn)
     ends = (value(topic.lambda_endpoints) or ()) if topic else (rule.arn,)
     return any(names_function(end, function.arn) for end in ends)
+
+
+def _unreached(rules: Iterable[Rule], ways: Sequence[Delivery], estate: Estate) -> Iterator[str]:
+    """Functions of targets that were not reached, where one that is a forwarder's would get an object twice."""
+    unreached = {(seen.target.account, seen.target.region): seen for seen in estate.targets if not seen.reached}
+    for rule in rules if unreached else ():
+        pieces = rule.arn.split(":")
+        seen = unreached.get((pieces[4], pieces[3])) if rule.kind == "function" and len(pieces) > 6 else None
+        if seen and duplicates([*ways, Delivery(rule, ways[0].forwarder)] if ways else ()):
+            why = seen.identity if isinstance(seen.identity, Unreadable) else seen.stacks
+            yield f"whether {rule.arn} is a forwarder's: {why}"
 
 
 def _unseen_topics(topics: Iterable[str], estate: Estate) -> Iterator[str]:

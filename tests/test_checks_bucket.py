@@ -18,6 +18,7 @@ from tests.estates import (
     a_stack,
     an_arn,
     an_estate,
+    an_unreached,
     denied,
 )
 
@@ -136,6 +137,20 @@ def test_delivered_once(estate: Estate) -> None:
 @pytest.mark.parametrize(("estate", "pairs"), TWICE.values(), ids=TWICE)
 def test_delivered_twice(estate: Estate, pairs: list[str]) -> None:
     assert told_twice(told(single, estate)) == pairs
+
+
+@pytest.mark.parametrize(
+    ("prefix", "expected"),
+    [("", f"UNKNOWN: whether {AWAY} is a forwarder's: {denied('sts:AssumeRole')}"), ("elsewhere/", PASSED)],
+    ids=["of the same objects", "of others"],
+)
+def test_a_rule_into_a_target_that_was_not_reached_may_deliver_twice(prefix: str, expected: str) -> None:
+    """What was found twice last night is not cured because nobody could look there tonight."""
+    users = [a_forwarder("alb", bucket_name=BUCKET)]
+    rules = [a_rule("alb", prefix="alb/"), a_rule(arn=AWAY, prefix=prefix)]
+    estate = an_estate(*users, targets=[a_seen(*users), an_unreached(THERE)], buckets=[a_bucket(BUCKET, *rules)])
+    assert told(single, estate) == expected
+    assert told(single, sharing(*rules)) == PASSED  # nobody asked for that account
 
 
 ALB_UNSEEN = a_forwarder("alb", bucket_name=BUCKET, listed=NO_LIST)

@@ -47,15 +47,17 @@ def index_lines(material: Material, files: Sequence[ListedFile], absent: Sequenc
 
 
 def _end(material: Material) -> str:
-    story = material.summary.run.story
     if not material.options.may_write:
         return "nothing could be written"
-    if not material.journal:
+    if not material.entries("intent"):
         return "nothing was written"
-    if material.finished:
+    story = material.summary.run.story
+    failed = story.failed if story else ()
+    # a rollback says of its end no more than what it could not do
+    if material.finished or (material.options.rollback and not failed):
         return "everything that was begun is done and proved"
-    failed = f"; failed, stopped or not proved: {'; '.join(story.failed)}" if story and story.failed else ""
-    return f"NOT EVERYTHING that was begun is done and proved{failed}" if failed else "see what was done, below"
+    told = f": {'; '.join(failed)}" if failed else ", by the journal"
+    return f"**NOT EVERYTHING that was begun is done and proved**{told}"
 
 
 def _who(material: Material) -> Iterator[str]:

@@ -88,6 +88,16 @@ def test_a_delivered_object_is_tagged_where_tagging_is_on(engine: Engine, taggin
     assert place.call("s3", "get_object_tagging", Bucket=bucket, Key="a b/ü.json")["TagSet"] == tags
 
 
+def test_a_malformed_object_makes_its_call_fail(engine: Engine) -> None:
+    place = engine.at()
+    bucket = engine.bucket(place)
+    place.call("s3", "put_object", Bucket=bucket, Key="bad.json", Body=b"SYNTHETIC malformed: cut off")
+    error, tail, answer = call(place, forwarder(place), object_event(bucket, "bad.json"))
+    assert (error, answer["errorMessage"]) == ("Unhandled", "the object cannot be parsed")
+    assert "Uploading" not in tail
+    assert deliveries(engine, f"{bucket}/bad.json") == []
+
+
 def test_an_event_wrapped_by_a_topic_is_unwrapped(engine: Engine) -> None:
     place = engine.at()
     bucket = engine.bucket(place)

@@ -33,6 +33,7 @@ class Ending:
         afflicted: forwarders with at least one open finding.
         planned: steps that `--fix` would make, None unless this is a `--plan`.
         idle: waivers that accept nothing any more.
+        undone: what was asked for beside the findings and was not done.
         unproved: subjects whose fix failed or was stopped after a write.
         others: tests that are not checks; `other_failures` of them failed.
     """
@@ -46,6 +47,7 @@ class Ending:
     afflicted: int = 0
     planned: int | None = None
     idle: int = 0
+    undone: int = 0
     unproved: int = 0
     others: int = 0
     other_failures: int = 0
@@ -71,6 +73,7 @@ def verdict(ending: Ending) -> Verdict:
         _interrupted,
         _fix_failed,
         _findings,
+        _left_undone,
         _would_change,
         _idle,
         _others,
@@ -122,6 +125,13 @@ def _findings(ending: Ending) -> Verdict | None:
     verb = "remains" if open_ones == 1 else "remain"
     more = f" ({'; '.join(aside)})" if aside else ""
     return Verdict(FINDINGS, f"{count(open_ones, 'finding')} {verb}{where}{more}.")
+
+
+def _left_undone(ending: Ending) -> Verdict | None:
+    if FINDING not in ending.fail_on or not ending.undone:
+        return None
+    what = "is not done" if ending.planned is None else "cannot be done"
+    return Verdict(FINDINGS, f"Nothing is wrong, but what was asked for {what} on {count(ending.undone, 'target')}.")
 
 
 def _would_change(ending: Ending) -> Verdict | None:

@@ -46,10 +46,14 @@ class Intent:
 
 @dataclass
 class Wants:
-    """What is to be fixed in one target: subjects by fix; and what is waived there, by fix and subject."""
+    """What is to be fixed in one target: subjects by fix; and what is waived there, by fix and subject.
+
+    `rotation`: the shared stack's secret is to be written anew, whatever the findings say.
+    """
 
     by_fix: dict[str, set[str]] = field(default_factory=dict)
     waived: dict[tuple[str, str], list[Result]] = field(default_factory=dict)
+    rotation: bool = False
 
     def of(self, fix: str) -> tuple[str, ...]:
         """The subjects with a finding that this fix clears, sorted."""

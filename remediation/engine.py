@@ -5,7 +5,8 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
 from typing import TypeVar
@@ -36,12 +37,13 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepOutcome:
-    """One step's end, told in one line."""
+    """One step's end, told in one line; `ended` is when it was done, UTC, None for what was not."""
 
     step: Step
     state: State
     told: str
     to_do: str = ""
+    ended: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,8 @@ def _run(step: Step, writer: Writer, plan: TargetPlan, locks: TargetLocks) -> St
     try:
         if plan.bucket and not step.makes_bucket:
             locks.take(writer, plan.target, plan.bucket)
-        return StepOutcome(step, State.DONE, step.run(own))
+        told = step.run(own)
+        return StepOutcome(step, State.DONE, told, ended=datetime.now(UTC))
     except Interrupted as stopped:
         return StepOutcome(step, State.FAILED if own.trail.changes else State.SKIPPED, str(stopped))
     except StepFailed as failure:

@@ -1,6 +1,6 @@
 """One run of `--plan` or `--fix`: what it plans, round by round, until nothing changes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -9,6 +9,7 @@ from fixtures.estate import Target
 from fixtures.run_folder import run_folder, run_id, write_private
 from fixtures.snapshot import write_snapshot
 from fixtures.state import DESIRES, OPTIONS
+from remediation import rotation
 from remediation.approval import held_to, read_approved
 from remediation.change_set_preview import with_change_sets
 from remediation.engine import State
@@ -18,6 +19,7 @@ from remediation.plan import Plan
 from remediation.planner import make_plan
 from remediation.run_record import write_record
 from remediation.settle import left_locks, settle
+from remediation.steps.shared_stack import UpdateSharedStack
 from remediation.unselected import Unselected
 from remediation.write_run import BEFORE, JOURNAL, WriteRun
 
@@ -30,6 +32,7 @@ class FixRun(WriteRun):
     """Plans from the findings, applies that, looks again and plans again."""
 
     unselected: Unselected = field(kw_only=True)
+    rotations: frozenset[Target] = frozenset()
 
     def __post_init__(self) -> None:
         """Read the approved plan, and the journal of a run to go on with, before anything is asked of AWS."""
@@ -127,7 +130,22 @@ class FixRun(WriteRun):
     def _planned(self, number: int, results: Iterable[Result]) -> Plan:
         options, today = self.config.stash[OPTIONS], self.estate.taken.date()
         intent = intent_of(options, self._attempt(number), self.access.clients, self.approved, today)
+        if intent.rotate and number == 1:
+            self.rotations = rotation.due(self.estate, self.config.stash[DESIRES])
         return make_plan(results, self.estate, self.config.stash[DESIRES], intent, datetime.now(UTC))
+
+    def _undone(self) -> Iterator[str]:
+        """The targets whose credentials were to be rotated and are not, or would not be."""
+        done = [o.step for outcome in self.outcomes for o in outcome.of(State.DONE)]
+        steps = self.plan.steps if self.plan and self.config.stash[OPTIONS].plan else done
+        rotated = {step.target for step in steps if isinstance(step, UpdateSharedStack) and step.writes_secret}
+        for target in sorted(self.rotations - rotated):
+            against = (
+                f"{'; '.join(found.reasons)}; {'; '.join(found.to_do)}"
+                for found in self.blocked
+                if (found.target, found.subject) == (target, "") and "shared-stack" in found.fixes
+            )
+            yield f"{target}: the credentials are not rotated: {next(against, 'see what failed or was not done there')}"
 
     def _attempt(self, number: int) -> str:
         """The run's id, with its resumption and round: CloudFormation takes a name, and a token, only once."""

@@ -25,6 +25,7 @@ from remediation.step import Step
 from remediation.steps.event import SendTestEvent
 from remediation.steps.forwarder_stack import UpdateForwarderStack
 from remediation.steps.old_package import SecureOldPackage
+from remediation.steps.shared_stack import UpdateSharedStack
 from remediation.steps.trigger import MergeNotification
 
 _OF_BUCKETS: Final = frozenset({BUCKETS, ARTIFACT_BUCKETS})
@@ -149,7 +150,7 @@ def lock_rights(bucket: str, where: Where) -> frozenset[Right]:
 
 def _to_prove(step: Step, where: Where) -> Iterator[tuple[str, str]]:
     """What waiting for log lines needs, for forwarders that are to have some: else every ring would end unproved."""
-    if not isinstance(step, UpdateForwarderStack | MergeNotification | SendTestEvent):
+    if not isinstance(step, UpdateForwarderStack | UpdateSharedStack | MergeNotification | SendTestEvent):
         return
     for forwarder in (where.forwarders[name] for name in step.forwarders if name in where.forwarders):
         function = value(forwarder.function) or value(forwarder.listed)

@@ -9,6 +9,7 @@ from fixtures.estate import ArtifactBucket, SharedStack
 from fixtures.fact import Absent, Unreadable, value
 from fixtures.release import PACKAGE, Release
 from fixtures.template import Template
+from remediation import rotation
 from remediation.call import Body, BytesBody, FileBody
 from remediation.context import Context
 from remediation.gated_update import StackUpdate, TemplateSource, too_large_inline
@@ -168,7 +169,7 @@ def _update(context: Context, shared: SharedStack, release: Release, source: Art
     if stack.status not in HEALTHY:
         return SharedPlan(None, (Obstacle(f"shared stack {stack.name} is {stack.status}", way_out(stack.status)),))
     region = context.desired.tenant.taegis_region
-    rotate = context.intent.rotate
+    rotate = context.intent.rotate and not rotation.holds(shared, release)
     same_region = region is None or stack.parameters.get(_REGION) == region
     if old.semantic_digest == release.shared_template.semantic_digest and same_region and not rotate:
         return SharedPlan(None, ())
@@ -200,4 +201,6 @@ def _update(context: Context, shared: SharedStack, release: Release, source: Art
         prediction=prediction,
         accepted_shapes=context.accepted(prediction),
     )
-    return SharedPlan(UpdateSharedStack(context.target, stack.name, (), update=update), ())
+    # a secret that is written anew is every reader's: they are counted, go in rings, and are proved
+    readers = rotation.readers_of(context.seen) if rotate else ()
+    return SharedPlan(UpdateSharedStack(context.target, stack.name, readers, update=update), ())

@@ -10,6 +10,7 @@ from checks.wiring import partition_of
 from fixtures.desired import Desires
 from fixtures.estate import Estate, Target
 from fixtures.fact import Absent, value
+from remediation import rotation
 from remediation.context import Context, Intent, Wants
 from remediation.gated_update import too_large_inline
 from remediation.plan import Advice, Blocked, Plan, TargetPlan
@@ -25,13 +26,19 @@ _OF_BUCKETS: Final = frozenset({"stale-rules", "duplicates"})  # fixes of a buck
 
 
 def make_plan(results: Iterable[Result], estate: Estate, desires: Desires, intent: Intent, made: datetime) -> Plan:
-    """The plan that would clear the findings; targets without one that can be fixed are left out."""
+    """The plan that would clear the findings, and rotate credentials where that was asked for.
+
+    Targets with nothing to do are left out.
+    """
     wants: dict[Target, Wants] = {}
     found = tuple(results)
     for result in found:
         if result.status is Status.FAILED and result.fix and result.account:
             target = Target(result.account, result.region)
             wants.setdefault(target, Wants()).by_fix.setdefault(result.fix, set()).add(result.name)
+    if intent.rotate:
+        for target in rotation.due(estate, desires):
+            wants.setdefault(target, Wants()).rotation = True
     for result in found:
         if result.status is Status.WAIVED and result.fix:
             for target in _concerned(result, estate) & wants.keys():
@@ -55,7 +62,7 @@ def _plan_target(context: Context) -> TargetPlan:
         return _without_release(context)
     wants = context.wants
     to_update = wants.of("forwarder-stack")
-    shared_wanted = bool(to_update or wants.of("shared-stack"))
+    shared_wanted = bool(to_update or wants.of("shared-stack") or wants.rotation)
     by_url = shared_wanted and too_large_inline(release.shared_template.body)
     artifact = plan_artifact(context, release, needed=bool(to_update or wants.of("artifact") or by_url))
     shared = plan_shared(context, release, artifact, needed=shared_wanted)
@@ -116,7 +123,7 @@ def _without_release(context: Context) -> TargetPlan:
     blocked = [
         _blocked(context, name, {fix, *others}, [reason])
         for fix, others in refused.items()
-        for name in context.wants.of(fix)
+        for name in context.wants.of(fix) or ([""] if fix == "shared-stack" and context.wants.rotation else ())
     ]
     merges, more = plan_buckets(context, frozenset(context.wants.of("forwarder-stack")))
     events = _test_events(context, {name for step in merges for name in step.forwarders})

@@ -12,6 +12,8 @@ from fixtures.readers.functions import read_function
 from fixtures.readers.logs import read_flow
 from remediation.engine import Outcome, State, side_by_side
 from remediation.steps.event import SendTestEvent
+from remediation.steps.shared_stack import UpdateSharedStack
+from remediation.steps.trigger import MergeNotification
 from remediation.writer import Writer
 
 ACTIONS = ("lambda:GetFunction", "logs:FilterLogEvents")
@@ -19,6 +21,7 @@ ACTIONS = ("lambda:GetFunction", "logs:FilterLogEvents")
 # silence speaks against the fix (of forwarders that are called at random, one in 150 would be silent all the same).
 _WORTH_WAITING: Final = 2.0
 _SURE: Final = 5.0
+_BESIDE_THE_FUNCTION: Final = (MergeNotification, UpdateSharedStack)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +82,33 @@ def _calls(forwarder: Forwarder) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What was changed in one target: forwarders by name, and which of them were sent a test event."""
+    """What was changed in one target: forwarders by name, and which of them were sent a test event.
+
+    `since`: from when on a log line of a forwarder proves what was done without an update of its function, which says
+    itself when it was.
+    """
 
     target: Target
     forwarders: frozenset[str]
     tested: frozenset[str]
+    since: Mapping[str, datetime] = field(default_factory=dict)
 
 
 def changed_by(outcome: Outcome) -> tuple[Changed, ...]:
     """The forwarders to which something was done, by target."""
     names: dict[Target, set[str]] = {}
     tested: dict[Target, set[str]] = {}
+    since: dict[Target, dict[str, datetime]] = {}
     for done in outcome.of(State.DONE):
         if done.step.prepares:
             continue  # what it is for may have been refused: such a forwarder is as it was
         names.setdefault(done.step.target, set()).update(done.step.forwarders)
         if isinstance(done.step, SendTestEvent):
             tested.setdefault(done.step.target, set()).update(done.step.forwarders)
+        if isinstance(done.step, _BESIDE_THE_FUNCTION) and done.ended:
+            since.setdefault(done.step.target, {}).update(dict.fromkeys(done.step.forwarders, done.ended))
     return tuple(
-        Changed(target, frozenset(found), frozenset(tested.get(target, ())))
+        Changed(target, frozenset(found), frozenset(tested.get(target, ())), since.get(target, {}))
         for target, found in sorted(names.items())
         if found
     )
@@ -123,6 +134,7 @@ def prove_flows(writer: Writer, changed: Changed, before: Estate) -> tuple[FlowP
             forwarder,
             expected_calls(forwarder, before.taken, writer.limits.proof),
             forwarder.name in changed.tested,
+            changed.since.get(forwarder.name),
         )
         for forwarder in before.seen(changed.target).forwarders
         if forwarder.name in changed.forwarders
@@ -159,19 +171,22 @@ class _Lane:
     forwarder: Forwarder
     expected: float
     tested: bool
+    since: datetime | None = None
 
     def is_worth_waiting(self, look: _Look) -> bool:
         """Whether evidence may come: it is called often enough, or is being called."""
         return self.tested or bool(look.calls) or self.expected >= _WORTH_WAITING
 
     def look(self, writer: Writer) -> _Look:
-        """What its log says since the update."""
+        """What its log says since the update, or since what was done beside it."""
         row = value(self.forwarder.listed)
         function = read_function(writer.aws, writer.region, row.name) if row else self.forwarder.listed
         if not isinstance(function, Function):
             return _Look(self._proof(f"its function cannot be read: {function}"))
         now = datetime.now(UTC) + timedelta(seconds=1)
         since = function.last_modified or now - timedelta(minutes=5)
+        if self.since:  # a test event is sent later still
+            since = max(since, self.since)
         group = function.log_group
         flow = read_flow(writer.aws, writer.region, group, since, max(now, since + timedelta(seconds=1)))
         match flow:

@@ -42,7 +42,7 @@ def rings_of(plan: Plan, sizes: Sequence[RingSize]) -> tuple[Plan, ...]:
 
 
 def _ring_of(step: Step, plan: TargetPlan, number: dict[Member, int], last: int) -> int:
-    if step.forwarders:
+    if step.forwarders and not step.shared:
         return max(number[plan.target, name] for name in step.forwarders)
     mine = [number[plan.target, name] for name in plan.forwarders]
     # what is shared comes first, a bucket's removals come once its target is done

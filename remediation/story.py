@@ -17,6 +17,7 @@ class FixStory:
         fixed: findings that were proved to be gone.
         blocked: forwarders and targets that `--fix` refused before its first write to them.
         failed: subjects whose fix failed, was not proved, or was stopped after a write.
+        undone: what was asked for beside the findings and was not done, or could not be planned, one sentence each.
         notes: what a reader should know besides (consents used, where plan and journal lie), one sentence each.
     """
 
@@ -24,6 +25,7 @@ class FixStory:
     fixed: int = 0
     blocked: int = 0
     failed: tuple[str, ...] = ()
+    undone: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 

@@ -3,7 +3,7 @@
 import contextlib
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -248,9 +248,14 @@ class WriteRun(ABC):
             fixed=self.held.count(Status.FIXED, self.blocked, self.touched),
             blocked=len({refusal.name for refusal in self.blocked}),
             failed=tuple(self._failures()),
+            undone=tuple(self._undone()),
             notes=tuple(self._notes()),
         )
         self.held.tell(self.blocked, self.touched)
+
+    def _undone(self) -> Iterable[str]:
+        """What was asked for beside the findings and was not done."""
+        return ()
 
     def _failures(self) -> Iterator[str]:
         for outcome in self.outcomes:

@@ -141,7 +141,8 @@ def _fixing(summary: Summary) -> Iterator[str]:
     story = summary.run.story
     if story:
         text = fix_numbers(story) or "nothing to do"
-        notes = "".join(f"<li>{escape(note)}</li>" for note in story.notes)
+        left = (f'<li class="bad">not done: {escape(one)}</li>' for one in story.undone)
+        notes = "".join([*left, *(f"<li>{escape(note)}</li>" for note in story.notes)])
         failed = "".join(
             f'<li class="bad">failed, or stopped after a write: {escape(name)}</li>' for name in story.failed
         )

@@ -128,6 +128,7 @@ def summarise(run: Run) -> Summary:
         afflicted=len({_forwarder(result) for result in _of(results, *OPEN) if result.forwarder}),
         planned=run.story.planned if run.planning and run.story else None,
         idle=len(run.waiving.idle) if run.waiving else 0,
+        undone=len(run.story.undone) if run.story else 0,
         unproved=len(run.story.failed) if run.story else 0,
         others=run.others,
         other_failures=run.failed_others,

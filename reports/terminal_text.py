@@ -98,6 +98,8 @@ def _fixing(summary: Summary, limits: Limits) -> Iterator[Line]:
             yield Line(
                 f"fix        {len(run.story.failed) - len(shown):,} more failed; {limits.rest}", "red", bold=True
             )
+        for left in run.story.undone[: limits.subjects]:
+            yield Line(f"not done   {left}", "red", bold=True)
         for note in run.story.notes:
             yield Line(f"           {note}")
     elif summary.fixable.findings and not run.fixing:

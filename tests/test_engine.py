@@ -332,6 +332,14 @@ def test_a_target_that_another_run_works_on_is_refused_before_its_first_write(wa
     assert not outcome.touched
 
 
+def test_what_was_done_says_when(watched: Watched) -> None:
+    before = datetime.now(UTC)
+    done, refused = watched.apply(watched.step("a", works), watched.step("b", doing(StepBlocked("no")))).steps
+    assert done.ended
+    assert before <= done.ended <= datetime.now(UTC)
+    assert refused.ended is None
+
+
 def test_an_outcome_is_sorted_by_state() -> None:
     step = Acting(HERE, "a", ("a",), works)
     outcome = Outcome((StepOutcome(step, State.DONE, "x"), StepOutcome(step, State.FAILED, "y")))

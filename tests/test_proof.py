@@ -20,6 +20,7 @@ from remediation.steps.event import SendTestEvent
 from remediation.writer import Writer
 from tests.aws_answers import REGION
 from tests.estates import CHANGED, HERE, NOW, a_flow, a_forwarder, a_function, an_estate, denied
+from tests.planning import target_plan
 from tests.writing import Bench, a_bench
 
 NAME = "cloudtrail-prod"
@@ -267,6 +268,18 @@ def test_only_what_was_done_is_proved() -> None:
         StepOutcome(Done(THERE, "x", ("x",)), State.FAILED, ""),
     ))  # fmt: skip
     assert changed_by(outcome) == (Changed(HERE, frozenset({"one"}), frozenset({"one"})),)
+
+
+def test_what_is_done_beside_the_function_is_proved_by_what_comes_after_it(bench: Bench, answers: Answers) -> None:
+    """A trigger or a secret leaves the function's last update where it was: an older upload proves nothing of them."""
+    (merge,) = target_plan(an_estate(a_forwarder(policy=())), {"trigger": [NAME]}).steps
+    (rotated,) = target_plan(an_estate(a_forwarder()), {}, rotate=True).steps
+    for step in (merge, rotated):
+        (changed,) = changed_by(Outcome((StepOutcome(step, State.DONE, "", ended=NOW),)))
+        answers.flows, answers.since = {"*": [a_flow()]}, []
+        prove_flows(bench.writer, changed, an_estate(BUSY))
+        assert answers.since == [NOW]
+    assert NOW > CHANGED
 
 
 def test_all_targets_are_proved_at_once(bench: Bench, answers: Answers) -> None:

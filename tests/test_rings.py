@@ -53,6 +53,14 @@ def a_plan(*targets: Target, each: int) -> Plan:
     return Plan("run-1", datetime.now(UTC), tuple(plans))
 
 
+@dataclass(frozen=True)
+class Rotate(Update):
+    """Something shared that counts for every forwarder that reads it."""
+
+    FIX: ClassVar[str] = "shared-stack"
+    shared: ClassVar[bool] = True
+
+
 def every_target(accounts: Iterable[str] = ACCOUNTS) -> list[Target]:
     return [Target(account, region) for account in accounts for region in REGIONS]
 
@@ -96,3 +104,13 @@ def test_nobody_is_left_out_whatever_the_sizes_come_to(each: int) -> None:
 
 def test_rings_without_forwarders_are_left_out() -> None:
     assert len(rings_of(a_plan(Target(ACCOUNTS[0], REGIONS[0]), each=1), DEFAULT)) == 1
+
+
+def test_what_is_shared_and_changes_every_forwarder_comes_before_their_own_steps_and_by_targets() -> None:
+    targets = [Target(account, "eu-west-1") for account in ACCOUNTS]
+    plans = tuple(
+        TargetPlan(target, (Rotate(target, "", ("a", "b")), Update(target, "b", ("b",))), ()) for target in targets
+    )
+    first, *rest = rings_of(Plan("run-1", datetime.now(UTC), plans), (RingSize(1, percent=False), DEFAULT[-1]))
+    assert [(type(step), step.target) for step in first.steps] == [(Rotate, targets[0])]
+    assert [type(step) for part in rest for step in part.steps].count(Rotate) == 2

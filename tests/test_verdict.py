@@ -61,6 +61,12 @@ CASES = {
         10,
         "No forwarder was found in 2 targets: that proves nothing.",
     ),
+    "what was asked for is not done": (
+        replace(LOOKED, undone=1),
+        1,
+        "Nothing is wrong, but what was asked for is not done on 1 target.",
+    ),
+    "what was asked for cannot be planned": (replace(LOOKED, undone=2, planned=1), 1, "Nothing is wrong, but what was"),
     "fix failed outranks findings": (
         replace(FAILED, unproved=2),
         11,

@@ -9,6 +9,7 @@ from fixtures.aws import CallFailed
 from remediation import gated_update
 from remediation.call import Call
 from remediation.gated_update import StackUpdate, TemplateSource, token_for
+from remediation.rotation import writes_secret
 from remediation.stack_waits import wait_for_stack, why_stack_failed
 from remediation.step import Step, StepBlocked, StepFailed
 from remediation.writer import Writer
@@ -91,7 +92,13 @@ class UpdateSharedStack(Step):
     @property
     def title(self) -> str:
         """What it does, in one line."""
-        return f"update shared stack {self.subject}"
+        secret = " and write the release's credentials over its secret" if self.writes_secret else ""
+        return f"update shared stack {self.subject}{secret}"
+
+    @property
+    def writes_secret(self) -> bool:
+        """Whether it writes the secret anew."""
+        return writes_secret(self.update.parameters)
 
     def calls(self) -> tuple[Call, ...]:
         """Change set and execution."""

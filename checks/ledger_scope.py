@@ -55,10 +55,15 @@ def ledger_scope(forwarder: Forwarder, estate: Estate) -> LedgerScope | str:
         filters=filters,
         function=function.name if function else None,
         log_group=function.log_group if function else None,
-        tags=forwarder.stack.parameters.get("EnableObjectTagging", "").casefold() == "true",
+        tags=is_tagging(forwarder),
         dead_letters=function.dead_letter_arn if function else None,
         notes=notes,
     )
+
+
+def is_tagging(forwarder: Forwarder) -> bool:
+    """Whether the forwarder tags what it has delivered, by its stack's parameter (the vendor's page on tagging)."""
+    return forwarder.stack.parameters.get("EnableObjectTagging", "").casefold() == "true"
 
 
 def _filters(forwarder: Forwarder, estate: Estate) -> tuple[tuple[KeyFilter, ...], tuple[str, ...]]:

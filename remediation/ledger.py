@@ -94,7 +94,7 @@ def open_ledger(sources: Sources, forwarder: Forwarder, span: Span, *, after: st
     """
     scope = ledger_scope(forwarder, sources.estate)
     if isinstance(scope, str):
-        raise NoLedgerError(scope)
+        raise NoLedgerError(scope, has_bucket=forwarder.bucket_name is not None)
     aws, owner = sources.access.get(forwarder.target.account), sources.access.get(scope.owner)
     if aws is None or owner is None:
         raise NoLedgerError(f"account {forwarder.target.account if aws is None else scope.owner} was not entered")

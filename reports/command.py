@@ -139,6 +139,12 @@ def _baseline(rest: Sequence[str]) -> int:
     return run_baseline_command(pytest_arguments(rest))
 
 
+def _ledger(rest: Sequence[str]) -> int:
+    from reports.ledger_command import run_ledger_command  # noqa: PLC0415 - see the module's docstring
+
+    return run_ledger_command(rest, pytest_arguments)
+
+
 def _backfill(rest: Sequence[str]) -> int:
     from reports.backfill_command import run_backfill_command  # noqa: PLC0415 - see the module's docstring
 
@@ -218,6 +224,7 @@ def _refuse_arguments(verb: str, rest: Sequence[str]) -> None:
 VERBS: Mapping[str, Verb] = {
     "sandbox": Verb("start an emulated AWS with a legacy estate and print how to use it", _sandbox),
     "baseline": Verb("write the forwarders that are there as the inventory to hold audits to", _baseline),
+    "ledger": Verb("say which objects of a span the forwarders delivered, as far as anything shows it", _ledger),
     "backfill": Verb("send forwarders the objects that they did not deliver", _backfill),
     "merge": Verb("make one report of the shards of a run (--shard), given their folders", _merge),
     "journal": Verb("show what a run wrote to AWS; with --verify, whether its journal is whole", _journal),

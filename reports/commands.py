@@ -6,7 +6,7 @@ Paths are those that the user gave; an external id is left for the user to fill 
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fixtures.options import Options
@@ -44,8 +44,14 @@ class Commands:
         writes += [f"--allow={','.join(sorted(given.allow))}"] if given.allow and not given.sandbox else []
         return self._line(scope, ("--fix", *writes))
 
-    def _line(self, scope: Scope, more: Sequence[str]) -> str:
-        words = [self.program, *self._place(scope)]
+    def backfill(self, scope: Scope, span: Sequence[str]) -> str:
+        """What sends the objects of a span; `span` are its options."""
+        given = self.options
+        writes = [f"--fix-role={given.fix_role}"] if given.fix_role and not given.sandbox else []
+        return self._line(replace(scope, checks=()), (*span, *writes), (INSTALLED, "backfill"))
+
+    def _line(self, scope: Scope, more: Sequence[str], program: Sequence[str] = ()) -> str:
+        words = [*(program or (self.program,)), *self._place(scope)]
         if scope.checks:
             words.append(f"--checks={','.join(scope.checks)}")
         if scope.forwarders:

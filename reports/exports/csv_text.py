@@ -16,12 +16,13 @@ _NOTHING = Result("", "", Severity.LOW, "", Status.PASSED, "")
 
 def csv_parts(results: Iterable[Result], origin: Origin) -> Iterator[str]:
     """The header and one row per result, in the order in which the checks ran."""
-    yield _row(result_fields(_NOTHING, origin))
+    yield csv_row(result_fields(_NOTHING, origin))
     for result in results:
-        yield _row(result_fields(result, origin).values())
+        yield csv_row(result_fields(result, origin).values())
 
 
-def _row(cells: Iterable[object]) -> str:
+def csv_row(cells: Iterable[object]) -> str:
+    """One row, harmless in a spreadsheet."""
     line = io.StringIO()
     csv.writer(line).writerow([_harmless(cell) for cell in cells])
     return line.getvalue()

@@ -35,6 +35,7 @@ class Ending:
         idle: waivers that accept nothing any more.
         undone: what was asked for beside the findings and was not done.
         unproved: subjects whose fix failed or was stopped after a write.
+        undoing: whether it is a rollback; then `unproved` also counts what waits for a person.
         others: tests that are not checks; `other_failures` of them failed.
     """
 
@@ -49,6 +50,7 @@ class Ending:
     idle: int = 0
     undone: int = 0
     unproved: int = 0
+    undoing: bool = False
     others: int = 0
     other_failures: int = 0
 
@@ -107,9 +109,12 @@ def _interrupted(ending: Ending) -> Verdict | None:
 def _fix_failed(ending: Ending) -> Verdict | None:
     if not ending.unproved:
         return None
-    return Verdict(
-        FIX_FAILED, f"The fix of {count(ending.unproved, 'subject')} failed or was stopped after something was written."
-    )
+    subjects = count(ending.unproved, "subject")
+    if ending.undoing:
+        told = f"The rollback of {subjects} failed, was stopped after something was written, or waits for a person."
+    else:
+        told = f"The fix of {subjects} failed or was stopped after something was written."
+    return Verdict(FIX_FAILED, told)
 
 
 def _findings(ending: Ending) -> Verdict | None:

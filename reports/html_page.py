@@ -143,10 +143,8 @@ def _fixing(summary: Summary) -> Iterator[str]:
         text = fix_numbers(story) or "nothing to do"
         left = (f'<li class="bad">not done: {escape(one)}</li>' for one in story.undone)
         notes = "".join([*left, *(f"<li>{escape(note)}</li>" for note in story.notes)])
-        failed = "".join(
-            f'<li class="bad">failed, or stopped after a write: {escape(name)}</li>' for name in story.failed
-        )
-        title = "Plan" if summary.run.planning else "Fix"
+        failed = "".join(f'<li class="bad">{summary.run.failing}: {escape(name)}</li>' for name in story.failed)
+        title = summary.run.writing.capitalize()
         yield f'<section class="gaps part"><h2>{title}: {escape(text)}</h2><ul>{failed}{notes}</ul></section>'
     elif summary.fixable.findings and not summary.run.fixing:
         text = fixable_text(summary.fixable, has_release=summary.run.has_release)

@@ -227,6 +227,7 @@ class RunEnding:
             not_applicable=not_applicable,
             planning=bool(options and options.plan),
             fixing=bool(options and options.fix),
+            undoing=bool(options and options.rollback),
             has_release=has_release,
             story=stash.get(FIX_STORY, None),
             plan_lines=stash.get(PLAN_LINES, ()),

@@ -46,6 +46,7 @@ class Run:
     not_applicable: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     planning: bool = False
     fixing: bool = False
+    undoing: bool = False
     has_release: bool = True
     story: FixStory | None = None
     plan_lines: tuple[str, ...] = ()
@@ -61,6 +62,16 @@ class Run:
     began: datetime | None = None
     exported: tuple[Exported, ...] = ()
     delivered: Delivered | None = None
+
+    @property
+    def writing(self) -> str:
+        """What it did, or would do: `plan`, `rollback` or `fix`."""
+        return "plan" if self.planning else "rollback" if self.undoing else "fix"
+
+    @property
+    def failing(self) -> str:
+        """What is said before each of its failures."""
+        return "failed, or left to a person" if self.undoing else "failed, or stopped after a write"
 
     @property
     def told(self) -> str:
@@ -130,6 +141,7 @@ def summarise(run: Run) -> Summary:
         idle=len(run.waiving.idle) if run.waiving else 0,
         undone=len(run.story.undone) if run.story else 0,
         unproved=len(run.story.failed) if run.story else 0,
+        undoing=run.undoing,
         others=run.others,
         other_failures=run.failed_others,
     )

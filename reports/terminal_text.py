@@ -90,13 +90,13 @@ def _fixing(summary: Summary, limits: Limits) -> Iterator[Line]:
     if run.story:
         numbers = fix_numbers(run.story)
         if numbers:
-            yield Line(f"{'plan' if run.planning else 'fix':<10} {numbers}")
+            yield Line(f"{run.writing:<10} {numbers}")
         shown = run.story.failed[: limits.subjects]
         for subject in shown:
-            yield Line(f"fix        failed, or stopped after a write: {subject}", "red", bold=True)
+            yield Line(f"{run.writing:<10} {run.failing}: {subject}", "red", bold=True)
         if len(run.story.failed) > len(shown):
             yield Line(
-                f"fix        {len(run.story.failed) - len(shown):,} more failed; {limits.rest}", "red", bold=True
+                f"{run.writing:<10} {len(run.story.failed) - len(shown):,} more failed; {limits.rest}", "red", bold=True
             )
         for left in run.story.undone[: limits.subjects]:
             yield Line(f"not done   {left}", "red", bold=True)

@@ -284,6 +284,18 @@ def test_the_story_of_a_fix_is_told() -> None:
     assert "The journal is in forwarder-runs/x." in text
 
 
+def test_the_story_of_a_rollback_is_told_in_its_own_words() -> None:
+    story = FixStory(planned=4, failed=(WAF, "run x is not undone as a whole: 2 writes wait for a person"))
+
+    run = Run((case("code", Status.FAILED, TRAIL),), undoing=True, story=story)
+    text = told(run)
+
+    assert "rollback   4 steps planned" in text
+    assert f"rollback   failed, or left to a person: {WAF}" in text
+    assert "fix " not in text
+    assert summarise(run).verdict.sentence.startswith("The rollback of 2 subjects failed")
+
+
 def test_under_plan_whatever_would_change_is_not_green() -> None:
     results = (case("code", Status.PASSED, TRAIL),)
     looked = estate(seen(A, forwarder(TRAIL)))

@@ -72,6 +72,11 @@ CASES = {
         11,
         "The fix of 2 subjects failed or was stopped after something was written.",
     ),
+    "a rollback that is not whole has words of its own": (
+        replace(FAILED, unproved=1, undoing=True),
+        11,
+        "The rollback of 1 subject failed, was stopped after something was written, or waits for a person.",
+    ),
     "interrupted outranks a failed fix": (
         replace(FAILED, pytest_code=2, unproved=1),
         2,

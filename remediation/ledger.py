@@ -17,7 +17,7 @@ from fixtures.aws import Aws
 from fixtures.estate import Estate, Forwarder
 from fixtures.fact import NOT_READ, Absent, Fact, Unreadable
 from fixtures.ledger.calls import Calls
-from fixtures.ledger.entry import Entry
+from fixtures.ledger.entry import Delivery, Entry
 from fixtures.ledger.inventory import inventoried, parse_address, refuse_unusable
 from fixtures.ledger.listing import Arrival, Bounds, Listing, NoLedgerError
 from fixtures.ledger.log_names import LogNames
@@ -233,8 +233,11 @@ class _Making:
 
 
 def _too_few_calls(ledger: Ledger, witnesses: Witnesses) -> Iterator[str]:
-    """Fewer calls than objects: some were not called for, whichever they are."""
+    """Fewer calls than objects: some were not called for, whichever they are, and so many are not likely delivered."""
+    counts = ledger.counts
     for calls in witnesses.calls:
         counted = round(calls.between(ledger.span.since, ledger.span.until + LONGEST_TRY).calls)
-        if calls.any and calls.complete and counted < ledger.counts.total:
-            yield f"{calls.source} counts {counted:,} calls for {ledger.counts.total:,} objects, and S3 calls for each"
+        if calls.any and calls.complete and counted < counts.total:
+            counts.likely = max(0, min(counts.likely, counted - counts.objects[Delivery.DELIVERED]))
+            objects = "1 object" if counts.total == 1 else f"{counts.total:,} objects"
+            yield f"{calls.source} counts {counted:,} calls for {objects}, and S3 calls for each"

@@ -235,7 +235,7 @@ class _Telling:
                 regions=tuple(sorted({forwarder.target.region for forwarder in behind})),
                 forwarders=tuple(sorted({forwarder.name for forwarder in behind})),
             )
-            command = Commands(self._config.stash[OPTIONS], INSTALLED).backfill(scope, self._request.words)
+            command = Commands(self._config.stash[OPTIONS], INSTALLED).backfill(scope, self._request.span.options)
             _say(f"to send what is open: {command}")
         _say(verdict_line(reads))
 

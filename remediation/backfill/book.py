@@ -48,6 +48,7 @@ _FATES: Final[Mapping[str, Fate]] = {
     REFUSED: Fate.REFUSED,
 }
 TAKEN: Final = frozenset({Fate.WAITING, Fate.PROVED, Fate.QUIET, Fate.UNSEEN})
+UNDELIVERED: Final = frozenset({Fate.FAILED, Fate.REFUSED, Fate.UNANSWERED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Standing:
         waiting: what Lambda took and what has not come to its end, by line.
         reasons: why a line failed or was refused.
         predicted: how many lines may be sent twice, over all resumptions so far.
+        messages: ids of the dead letters that Lambda took.
     """
 
     subject: str
@@ -77,6 +79,7 @@ class Standing:
     waiting: dict[int, Taken] = field(default_factory=dict)
     reasons: dict[int, str] = field(default_factory=dict)
     predicted: int = 0
+    messages: set[str] = field(default_factory=set)
     _fates: bytearray = field(default_factory=bytearray)
     _batches: dict[int, tuple[list[int], int]] = field(default_factory=dict)
 
@@ -114,9 +117,19 @@ class Standing:
 
     @property
     def again(self) -> tuple[int, ...]:
-        """Lines of begun batches that are to be sent (again): nobody said that they were taken."""
+        """Lines of begun batches that are to be sent (again): nobody said that they were taken.
+
+        None where there is no list: a dead letter that was not taken out of its queue is read there again.
+        """
+        if not self.lines:
+            return ()
         left = {line for lines, _ in self._batches.values() for line in lines if self.fate(line) is Fate.OPEN}
         return tuple(sorted(left | set(self.of(Fate.UNANSWERED))))
+
+    @property
+    def undelivered(self) -> tuple[int, ...]:
+        """The lines that were sent and are known not to have been delivered, in order."""
+        return tuple(line for line in sorted(self.reasons) if self.fate(line) in UNDELIVERED)
 
     @property
     def maybe_sent(self) -> int:
@@ -154,10 +167,13 @@ class Book:
         self.standing.begun(intent, lines, width)
         return intent
 
-    def accepted(self, intent: int, line: int, request: str) -> None:
-        """Lambda took one."""
-        self._journal.write(ACCEPTED, synced=False, intent=intent, line=line, request=request)
+    def accepted(self, intent: int, line: int, request: str, message: str = "") -> None:
+        """Lambda took one; `message` is the id of the dead letter that it was, if it was one."""
+        more = {"message": message} if message else {}
+        self._journal.write(ACCEPTED, synced=False, intent=intent, line=line, request=request, **more)
         self.standing.set(line, Fate.WAITING)
+        if message:
+            self.standing.messages.add(message)
         self.standing.waiting[line] = Taken(request, datetime.now(UTC))
 
     def unanswered(self, intent: int, line: int, reason: str) -> None:
@@ -250,6 +266,9 @@ class _Reading:
         standing, line = self._of_intent[number(content, "intent")], number(content, "line")
         standing.set(line, fate, optional_text(content, "reason") or "")
         if fate is Fate.WAITING:
+            message = optional_text(content, "message")
+            if message:
+                standing.messages.add(message)
             at = moment(content, "time") or datetime.now(UTC)
             standing.waiting[line] = Taken(text(content, "request"), at)
 

@@ -5,11 +5,10 @@ comes back into the queue by itself, as a message of its own. What came into the
 """
 
 import json
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 from urllib.parse import unquote_plus
 
@@ -28,6 +27,7 @@ ACTIONS: Final = (
 )  # fmt: skip
 _HIDDEN: Final = 900  # seconds that a message stays away from others while its event is sent
 _AT_ONCE: Final = 10  # messages, the most that SQS hands out
+_AWAY: Final = 60  # seconds for which a message that is not ours is handed out to nobody
 _EMPTY_IN_A_ROW: Final = 3  # answers without a message before a queue counts as empty: SQS asks a part of its servers
 
 
@@ -65,11 +65,21 @@ class Letter:
     queue: str
     objects: tuple[str, ...]
 
+    def take_out(self, writer: Writer) -> None:
+        """Take the message out of the queue: Lambda has its event, and the journal says so.
 
-def queues_of(writer: Writer, forwarder: Forwarder) -> tuple[tuple[Queue, ...], tuple[Obstacle, ...]]:
+        Raises:
+            CallFailed: it stays there.
+        """
+        take_out(writer, self.queue, self.message, self.receipt)
+
+
+def queues_of(
+    writer: Writer, forwarder: Forwarder, destination: str | None
+) -> tuple[tuple[Queue, ...], tuple[Obstacle, ...]]:
     """The queues in which the forwarder's failed events are kept, and why others cannot be read."""
-    function, invocation = value(forwarder.function), value(forwarder.invocation)
-    named = [function.dead_letter_arn if function else None, invocation.destination if invocation else None]
+    function = value(forwarder.function)
+    named = [function.dead_letter_arn if function else None, destination]
     arns = [arn for arn in dict.fromkeys(named) if arn]
     if not arns:
         return (), (
@@ -144,7 +154,7 @@ class Letters:
             for message in messages:
                 name = text(message, "MessageId")
                 if name in self.known:
-                    self.take_out(name, text(message, "ReceiptHandle"))
+                    take_out(self.writer, self.queue.url, name, text(message, "ReceiptHandle"))
                     continue
                 found = self._letter(message, line)
                 if isinstance(found, Letter):
@@ -155,12 +165,6 @@ class Letters:
                         self.left[found] += 1
                     given_back.add(name)
                     self._give_back(message)
-
-    def take_out(self, message: str, receipt: str) -> None:
-        """Take a message out of the queue: Lambda has its event."""
-        parameters = {"QueueUrl": self.queue.url, "ReceiptHandle": receipt}
-        call = Call("sqs", "DeleteMessage", parameters, f"Lambda has taken its event ({message})")
-        self.writer.write(f"dead letter {message}", call)
 
     def _received(self) -> tuple[Answer, ...]:
         answer = self.writer.read(
@@ -203,7 +207,21 @@ class Letters:
         )  # fmt: skip
 
 
-_AWAY: Final = 60  # seconds
+def take_out(writer: Writer, queue: str, message: str, receipt: str) -> None:
+    """Take a message out of a queue."""
+    parameters = {"QueueUrl": queue, "ReceiptHandle": receipt}
+    call = Call("sqs", "DeleteMessage", parameters, f"Lambda has taken its event ({message})")
+    writer.write(f"dead letter {message}", call)
+
+
+def hidden_in(writer: Writer, queue: Queue) -> int:
+    """How many messages of a queue somebody is reading, roughly; 0 where it is not told."""
+    name = "ApproximateNumberOfMessagesNotVisible"
+    try:
+        answer = writer.read("sqs", "GetQueueAttributes", QueueUrl=queue.url, AttributeNames=[name])
+        return int(optional_text(optional_part(answer, "Attributes"), name) or 0)
+    except (CallFailed, Malformed, ValueError):
+        return 0
 
 
 def event_in(body: str) -> Mapping[str, object]:
@@ -241,8 +259,3 @@ def objects_of(event: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
         key = text(as_answer(inside.get("object"), "object"), "key")
         found.append((text(as_answer(inside.get("bucket"), "bucket"), "name"), unquote_plus(key)))
     return tuple(found)
-
-
-def now_utc() -> datetime:
-    """The moment, to the millisecond as SQS counts it."""
-    return datetime.fromtimestamp(int(time.time() * 1000) / 1000, UTC)

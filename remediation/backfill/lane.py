@@ -52,6 +52,11 @@ class Item(Protocol):
         """The event, as JSON."""
         ...
 
+    @property
+    def message(self) -> str:
+        """Id of the dead letter that it is, empty for an object of a list."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Function:
@@ -185,7 +190,7 @@ class Lane:
             return
         with self._guard:
             self._silent = 0
-        self.book.accepted(intent, item.line, request)
+        self.book.accepted(intent, item.line, request, item.message)
         self.watch.expect(item.line, request)
         self.taken(item)
 

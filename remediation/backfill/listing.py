@@ -1,20 +1,34 @@
 """From a forwarder's ledger to the list of what is sent: without what is proved, cannot be read, or was sent before."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from fixtures.ledger.entry import Delivery, Entry
 from fixtures.ledger.stream import Ledger
-from remediation.backfill.book import Fate
+from remediation.backfill.book import Fate, Standing
 from remediation.backfill.cost import cost_of
 from remediation.backfill.earlier import earlier_runs
+from remediation.backfill.event import event_of
+from remediation.backfill.lane import Item
 from remediation.backfill.manifest import Manifest, write_manifest
 from remediation.backfill.part import Part
 from remediation.backfill.request import BackfillRequest
-from remediation.backfill.sendable import Sendable
+from remediation.backfill.sendable import Sendable, explained
 from remediation.backfill.story import Planned
+
+_ASKED: Final = 100  # objects that S3 is asked about, to say more than the function said
+
+
+@dataclass(frozen=True, slots=True)
+class ToSend:
+    """One line of a list as an event."""
+
+    line: int
+    payload: str
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +38,59 @@ class Listed:
     part: Part
     manifest: Manifest
     told: Planned
+
+    @property
+    def number(self) -> int:
+        """How many events there are."""
+        return self.manifest.lines
+
+    @property
+    def lines(self) -> int:
+        """As many as events."""
+        return self.manifest.lines
+
+    def begin(self) -> Mapping[str, object]:
+        """What the journal says of it before the first call."""
+        return {
+            "subject": self.part.subject,
+            "function": self.part.function.name,
+            "bucket": self.manifest.bucket,
+            "manifest": self.manifest.path.name,
+            "sha256": self.manifest.sha256,
+            "lines": self.manifest.lines,
+            "uncertain": self.manifest.uncertain,
+            "size": self.manifest.size,
+        }
+
+    def events(self, standing: Standing, run: str) -> Iterator[ToSend]:
+        """What is left to send: what was begun and not taken, and what was never begun, in the order of the list."""
+        again, cursor = set(standing.again), standing.cursor
+        for line in self.manifest.read(after=min((*again, cursor + 1)) - 1):
+            if line.number > cursor or line.number in again:
+                yield ToSend(line.number, event_of(line.object, self.part.address, run))
+
+    def taken(self, item: Item) -> None:
+        """Nothing is to be done about an object of a list."""
+
+    def aside(self, standing: Standing) -> Iterator[tuple[str, str]]:
+        """What was not delivered, each object with its reason; S3 is asked about the first hundred of them."""
+        wanted = set(standing.undelivered)
+        asked = 0
+        for line in self.manifest.read(after=min(wanted) - 1) if wanted else ():
+            if line.number not in wanted:
+                continue
+            reason = standing.reasons[line.number]
+            if standing.fate(line.number) is Fate.FAILED and asked < _ASKED:
+                asked += 1
+                reason = explained(self.part.writer, line.object, self.part.address.owner, reason)
+            yield str(line.object), reason
+            wanted.discard(line.number)
+            if not wanted:
+                return
+
+    def left_over(self) -> str:
+        """What is left although all was sent: nothing of a list is."""
+        return ""
 
 
 def listed(part: Part, ledger: Ledger, request: BackfillRequest, folder: Path) -> Listed:

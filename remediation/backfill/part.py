@@ -34,6 +34,7 @@ class Part:
         function: what is called, and how fast.
         address: where its events come from.
         retries: how often Lambda repeats a call that failed.
+        destination: where Lambda sends the record of a call that failed in every attempt, None for nowhere.
         notes: what a person should know.
     """
 
@@ -43,6 +44,7 @@ class Part:
     function: Function
     address: Address
     retries: int
+    destination: str | None
     notes: tuple[str, ...]
 
     @property
@@ -79,7 +81,7 @@ def part_of(forwarder: Forwarder, estate: Estate, writer: Writer, most: float | 
     concurrency = _concurrency(writer, listed)
     if isinstance(concurrency, Obstacle):
         return Refused(str(forwarder), forwarder.target, (concurrency,))
-    retries, told = _retries(writer, listed.name)
+    retries, destination, told = _asynchronous(writer, listed.name)
     seconds = _seconds(writer, listed, retries)
     return Part(
         writer=writer,
@@ -88,6 +90,7 @@ def part_of(forwarder: Forwarder, estate: Estate, writer: Writer, most: float | 
         function=Function(listed.name, concurrency, seconds, most),
         address=address_of(forwarder, listed, estate),
         retries=retries,
+        destination=destination,
         notes=(*found.notes, *told),
     )
 
@@ -107,11 +110,12 @@ def _concurrency(writer: Writer, function: LambdaFunction) -> Concurrency | Obst
     return Concurrency(free, reserved=False)
 
 
-def _retries(writer: Writer, name: str) -> tuple[int, tuple[str, ...]]:
+def _asynchronous(writer: Writer, name: str) -> tuple[int, str | None, tuple[str, ...]]:
+    """Retries, destination of failures, and what is not known of them."""
     answer = read_invocation(writer.aws, writer.region, name)
     if isinstance(answer, Invocation):
-        return (_RETRIES if answer.retries is None else answer.retries), ()
-    return _RETRIES, (f"how often failed calls are repeated cannot be told ({answer}): taken as twice",)
+        return (_RETRIES if answer.retries is None else answer.retries), answer.destination, ()
+    return _RETRIES, None, (f"how often failed calls are repeated cannot be told ({answer}): taken as twice",)
 
 
 def _seconds(writer: Writer, function: LambdaFunction, retries: int) -> float | None:

@@ -19,7 +19,7 @@ class Planned:
 
     Attributes:
         counts: what the ledger came to; None for dead letters.
-        lines: how many events; None where nobody knows.
+        lines: how many events.
         uncertain: how many of them may have been delivered already.
         unsendable: objects that cannot be delivered, by reason.
         by_earlier: objects that earlier runs sent, by what became of them.
@@ -28,7 +28,7 @@ class Planned:
 
     subject: str
     counts: Counts | None
-    lines: int | None
+    lines: int
     uncertain: int
     cost: Cost | None
     unsendable: Mapping[str, int] = field(default_factory=dict)
@@ -42,30 +42,29 @@ def plan_lines(planned: Sequence[Planned], refused: Sequence[Refused], prices: P
         yield f"{part.subject}:"
         yield from (f"  {line}" for line in _part_lines(part, prices))
     yield from refused_lines(refused)
-    sent = sum(part.lines or 0 for part in planned)
+    sent = sum(part.lines for part in planned)
     uncertain = sum(part.uncertain for part in planned)
     price = sum(part.cost.price(prices) for part in planned if part.cost)
     size = sum(part.cost.size for part in planned if part.cost)
-    if any(part.lines is None for part in planned):
-        return
-    yield f"to send: {sent:,} objects ({bytes_told(size)}), about {price:.2f} {prices} ({prices.source})"
+    what = "dead letters, roughly" if any(part.counts is None for part in planned) else f"objects ({bytes_told(size)})"
+    yield f"to send: {sent:,} {what}, about {price:.2f} {prices} (an estimate)"
     if uncertain:
         yield (f"of {uncertain:,} of them nothing shows whether they were delivered: XDR may receive them twice "
                "(--only-certain leaves them out)")  # fmt: skip
 
 
 def _part_lines(part: Planned, prices: Prices) -> Iterator[str]:
-    if part.lines is None:
-        yield "events out of its queues: how many, and of which objects, is known when they are read"
+    if part.counts is None:
+        yield f"about {part.lines:,} dead letters; of which objects they are is seen when they are read"
     else:
-        yield f"{part.lines:,} objects to send" + (
-            f", {part.uncertain:,} of them without evidence" if part.uncertain else ""
-        )
+        maybe = f", {part.uncertain:,} of them without evidence" if part.uncertain else ""
+        yield f"{part.lines:,} objects to send{maybe}"
     if part.cost and part.cost.calls:
         cost = part.cost
+        size = f"{bytes_told(cost.size)}; " if cost.size else ""
         taken = f"{cost.seconds:.1f} s a call" + (", a guess" if cost.guessed else "")
         yield (
-            f"{bytes_told(cost.size)}; at most {cost.rate:.1f} calls a second, so about {time_told(cost.time)}; "
+            f"{size}at most {cost.rate:.1f} calls a second, so about {time_told(cost.time)}; "
             f"{cost.gb_seconds:,.0f} GB-s ({taken}), about {cost.price(prices):.2f} {prices.currency} (an estimate)"
         )
     if part.counts:
@@ -115,9 +114,8 @@ def end_lines(standings: Iterable[Standing], stopped: Mapping[str, str]) -> Iter
         if standing.subject in stopped:
             yield f"  STOPPED: {stopped[standing.subject]}"
         groups: dict[str, list[int]] = {}
-        for line, reason in standing.reasons.items():
-            if standing.fate(line) in {Fate.FAILED, Fate.REFUSED, Fate.UNANSWERED}:
-                groups.setdefault(reason, []).append(line)
+        for line in standing.undelivered:
+            groups.setdefault(standing.reasons[line], []).append(line)
         for reason, lines in sorted(groups.items())[:_MOST]:
             yield f"  {len(lines):,} not delivered: {reason}"
 

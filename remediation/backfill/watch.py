@@ -5,6 +5,7 @@ error and ended with an ordinary REPORT. Lambda repeats a call that failed, unde
 attempt has failed has the call.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -100,14 +101,14 @@ class LogWatch:
     def _settled(self, line: int, request: LoggedRequest) -> Ended | None:
         if request.failed:
             self._attempts[request.id] += 1
-            self.failing[line] = request.error
+            self.failing[line] = in_words(request.error)
             if self._attempts[request.id] <= self.retries:
                 return None
         del self._lines[request.id]
         self._attempts.pop(request.id, None)
         self.failing.pop(line, None)
         if request.failed:
-            return Ended(line, Fate.FAILED, request.error)
+            return Ended(line, Fate.FAILED, in_words(request.error))
         return Ended(line, Fate.PROVED if request.proved else Fate.QUIET)
 
     def _new_lines(self) -> Iterator[LogLine]:
@@ -145,6 +146,18 @@ class LogWatch:
 
     def _forget(self, before: int) -> None:
         self._seen = {name: at for name, at in self._seen.items() if at >= before}
+
+
+def in_words(error: str) -> str:
+    """An error line without its time and level, so that equal ones are told as one: `cannot forward: no such key`."""
+    try:
+        found = json.loads(error)
+    except ValueError:
+        return error
+    if not isinstance(found, dict):
+        return error
+    named = (found.get(name) for name in ("message", "msg", "error", "err", "errorMessage"))
+    return ": ".join(dict.fromkeys(text for text in named if isinstance(text, str) and text)) or error
 
 
 def _milliseconds(moment: datetime) -> int:

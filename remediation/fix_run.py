@@ -1,20 +1,27 @@
 """One run of `--plan` or `--fix`: what it plans, round by round, until nothing changes."""
 
+import contextlib
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from checks.result import Result
-from fixtures.estate import Target
+from fixtures.estate import Estate, Target
+from fixtures.look import LOOK
 from fixtures.run_folder import run_folder, run_id, write_private
 from fixtures.snapshot import write_snapshot
 from fixtures.state import DESIRES, OPTIONS
+from fixtures.whole_file import write_whole
 from remediation import rotation
 from remediation.approval import held_to, read_approved
 from remediation.change_set_preview import with_change_sets
+from remediation.cutover import FILE as LEDGER
+from remediation.cutover import first_begin, ledger_of_run
 from remediation.engine import State
 from remediation.intent import intent_of
 from remediation.journal import FINISHED, RESUME, Journal, is_finished, read_stopped
+from remediation.ledger import sources_of
 from remediation.plan import Plan
 from remediation.planner import make_plan
 from remediation.run_record import write_record
@@ -64,7 +71,7 @@ class FixRun(WriteRun):
 
     def fix(self) -> None:
         """`--fix`: up to three rounds of plan, apply in rings, look again, re-check; one under `--approved`."""
-        folder = run_folder(self.config)
+        folder, before = run_folder(self.config), self.estate
         options = self.config.stash[OPTIONS]
         if not options.resume:
             write_record(options, folder, self.held.tests)
@@ -81,6 +88,25 @@ class FixRun(WriteRun):
                 journal.write(FINISHED, run=run_id(self.config))
         finally:
             self._end(journal)
+        self._read_ledger(before)
+
+    def _read_ledger(self, before: Estate) -> None:
+        """Last of all, since it only reads: what arrived at the changed forwarders meanwhile, and in an outage before.
+
+        A run that goes on with another began its changes when that one did.
+        """
+        if not self.cutovers.spans or self.stopped or LOOK not in self.config.stash:
+            return
+        self._say(f"reading what arrived meanwhile at {len(self.cutovers.spans)} forwarders ...")
+        begun = first_begin(self.earlier)
+        self.notes.append("what arrived meanwhile was not read to the end: it was interrupted")
+        with contextlib.suppress(KeyboardInterrupt), self.interrupts.abandonable():
+            cutovers = self.cutovers.since(begun) if begun else self.cutovers
+            ledger = ledger_of_run(cutovers, before, sources_of(self.config, datetime.now(UTC)))
+            self.ledger = ledger.forwarders
+            lines = (json.dumps(line, ensure_ascii=False) + "\n" for line in ledger.lines())
+            write_whole(run_folder(self.config) / LEDGER, lines)
+            self.notes.pop()
 
     def _settle(self, journal: Journal) -> None:
         """Before a stopped run goes on: what it left in flight is waited for or taken back, and looked at again."""

@@ -21,7 +21,7 @@ from fixtures.ledger.entry import Delivery, Entry
 from fixtures.ledger.inventory import inventoried, parse_address, refuse_unusable
 from fixtures.ledger.listing import Arrival, Bounds, Listing, NoLedgerError
 from fixtures.ledger.log_names import LogNames
-from fixtures.ledger.log_reading import Log, LogRead, read_log_into
+from fixtures.ledger.log_reading import MOST_PAGES, Log, LogRead, read_log_into
 from fixtures.ledger.logged_object import takes_any
 from fixtures.ledger.span import Span
 from fixtures.ledger.stream import Ledger
@@ -46,12 +46,14 @@ class How:
         bounds: how buckets are listed.
         inventory: `s3://` address of the manifest of an S3 Inventory to read in place of a listing; None for none.
         dead_letters: keys that dead letters name, by bucket; they are not received here.
+        log_pages: pages of a log that are read, of 10,000 lines each.
         told: told from time to time what is going on, in a few words.
     """
 
     bounds: Bounds = field(default_factory=Bounds)
     inventory: str | None = None
     dead_letters: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    log_pages: int = MOST_PAGES
     told: Callable[[str], None] = lambda _: None
 
 
@@ -204,13 +206,10 @@ class _Making:
         if self.scope.log_group is None:
             names.ready()
             return LogRead(None, whole=False)
-        until = min(self.sources.now, self.span.until + LONGEST_TRY)
-        log = Log(
-            self.aws, self.forwarder.target.region, self.scope.log_group, Span(self.span.since, until), self.sources.now
-        )
-        return read_log_into(
-            names, log, lambda pages: self.sources.how.told(f"{self.forwarder}: {pages:,} pages of its log")
-        )
+        how, now = self.sources.how, self.sources.now
+        span = Span(self.span.since, max(self.span.until, min(now, self.span.until + LONGEST_TRY)))
+        log = Log(self.aws, self.forwarder.target.region, self.scope.log_group, span, now, how.log_pages)
+        return read_log_into(names, log, lambda pages: how.told(f"{self.forwarder}: {pages:,} pages of its log"))
 
     def _timeline(self) -> Fact[Calls]:
         if self.scope.function is None:

@@ -72,7 +72,7 @@ def read_ledgers(
     sources: Sources,
     forwarders: Sequence[Forwarder],
     span_of: Callable[[Forwarder], Span],
-    keeps: Callable[[Entry], bool] | None = None,
+    keeps: Callable[[Forwarder, Entry], bool] | None = None,
 ) -> list[Read]:
     """Every forwarder's ledger, read to its end, in their order. Ctrl-C ends all of them.
 
@@ -80,7 +80,7 @@ def read_ledgers(
         sources: what they are read with.
         forwarders: whose.
         span_of: which arrivals, for each.
-        keeps: which objects' rows are kept; None for no rows at all.
+        keeps: told every object, says whether its row is kept; None for no rows at all.
 
     Raises:
         InputError: an inventory cannot be used.
@@ -96,7 +96,7 @@ def read_ledgers(
         for entry in ledger:
             if stop.is_set():
                 break
-            if rows is not None and keeps is not None and keeps(entry):
+            if rows is not None and keeps is not None and keeps(forwarder, entry):
                 rows.write(json.dumps(row_of(ledger, entry), ensure_ascii=False) + "\n")
         return Read(forwarder, ledger, rows=rows)
 

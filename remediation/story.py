@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from remediation.cutover import CutoverLedger
+
 
 @dataclass(frozen=True, slots=True)
 class FixStory:
@@ -19,6 +21,7 @@ class FixStory:
         failed: subjects whose fix failed, was not proved, or was stopped after a write.
         undone: what was asked for beside the findings and was not done, or could not be planned, one sentence each.
         notes: what a reader should know besides (consents used, where plan and journal lie), one sentence each.
+        ledger: what arrived at each changed forwarder meanwhile, and since it was last seen to deliver.
     """
 
     planned: int = 0
@@ -27,6 +30,7 @@ class FixStory:
     failed: tuple[str, ...] = ()
     undone: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    ledger: tuple[CutoverLedger, ...] = ()
 
 
 FIX_STORY = pytest.StashKey[FixStory]()

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 
 import pytest
@@ -19,6 +20,7 @@ from fixtures.snapshot import write_snapshot
 from fixtures.state import ESTATE, OPTIONS
 from remediation.access import Access
 from remediation.consent import confirmed
+from remediation.cutover import CutoverLedger, Cutovers
 from remediation.engine import ALL_FIXES, Lanes, Outcome, State, StepOutcome, apply
 from remediation.held import HeldResults
 from remediation.interrupts import Interrupts
@@ -56,6 +58,8 @@ class WriteRun(ABC):
     named: set[str] = field(default_factory=set)
     unjudged: list[Outcome] = field(default_factory=list)
     stage: Stage = field(default_factory=Stage)
+    cutovers: Cutovers = field(default_factory=Cutovers)
+    ledger: tuple[CutoverLedger, ...] = ()
 
     def __post_init__(self) -> None:
         """Prepare what is written with; nothing is asked of AWS."""
@@ -165,6 +169,7 @@ class WriteRun(ABC):
 
     def _apply(self, plan: Plan, journal: Journal) -> Outcome:
         journal.write("begin", run=plan.run, steps=[step.name for step in plan.steps])
+        begun = datetime.now(UTC)
         proved = len(self.proofs)
         with self._progress(plan) as self.progress:
             progress = self.progress
@@ -179,6 +184,7 @@ class WriteRun(ABC):
             self._prove(outcome, writer_for, progress)
             for proof in self.proofs[proved:]:
                 journal.write("proof", facts=proof.facts())
+        self.cutovers.add(outcome, begun, datetime.now(UTC))
         journal.write("end", run=plan.run, steps={o.step.name: str(o.state) for o in outcome.steps})
         return outcome
 
@@ -250,6 +256,7 @@ class WriteRun(ABC):
             failed=tuple(self._failures()),
             undone=tuple(self._undone()),
             notes=tuple(self._notes()),
+            ledger=self.ledger,
         )
         self.held.tell(self.blocked, self.touched)
 

@@ -9,6 +9,7 @@ from checks.outcome import Status
 from checks.verdict import HOLDS, NOT_SEEN, Verdict
 from checks.waiving import Waiving
 from reports.coverage import Coverage, Gap
+from reports.html_arrivals import arrivals_block
 from reports.html_calendar import calendar_block
 from reports.html_groups import MOST_GROUPS, groups_block
 from reports.html_history import changes_block, trend_block
@@ -23,8 +24,8 @@ from reports.waivers_text import waiver_troubles
 STYLE = Path(__file__).with_name("page.css")
 SCRIPT = Path(__file__).with_name("page.js")
 _LINKS = (
-    ("act", "Who must act"), ("changes", "What changed"), ("where", "Where"), ("findings-by-cause", "Why"),
-    ("runtimes", "Until when"), ("trend", "Trend"), ("rows", "Results"),
+    ("arrived", "What arrived"), ("act", "Who must act"), ("changes", "What changed"), ("where", "Where"),
+    ("findings-by-cause", "Why"), ("runtimes", "Until when"), ("trend", "Trend"), ("rows", "Results"),
 )  # fmt: skip
 
 
@@ -50,6 +51,8 @@ def _parts(summary: Summary, results_link: str) -> Iterator[str]:
     found = standing(run.results, run.estate)
     yield f'<div class="tiles">{"".join(_tiles(summary))}</div>'
     yield from _fixing(summary)
+    if run.story:
+        yield arrivals_block(run.story.ledger, commands)
     yield from _waivers(run.waiving)
     yield who_must_act(found, commands, fixing=run.fixing)
     yield from _gaps(summary.coverage)

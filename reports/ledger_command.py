@@ -181,7 +181,7 @@ class _Telling:
         sources = self._sources()
         if not self._request.inventory:
             self._foretell(sources)
-        keeps = (lambda _: True) if self._request.objects else None
+        keeps = (lambda *_: True) if self._request.objects else None
         with _Progress() as progress:
             told = self._sources(progress)
             reads = read_ledgers(told, forwarders, lambda _: self._request.span, keeps)

@@ -6,12 +6,13 @@ from checks.outcome import Status
 from checks.verdict import count
 from remediation.story import FixStory
 from reports import terminal_groups
+from reports.arrivals import in_all, open_questions
 from reports.coverage import Coverage, Gap
 from reports.delivery.text import delivery_lines
 from reports.exports.exported import exported_lines
 from reports.history.text import history_lines
 from reports.line import COLOURS, Limits, Line, Section
-from reports.summary import Fixable, Summary
+from reports.summary import Fixable, Run, Summary
 from reports.terminal_groups import in_short, listed, told
 from reports.waivers_text import waiver_lines
 
@@ -41,7 +42,22 @@ def sections(summary: Summary, limits: Limits) -> Iterator[Section]:
             yield Section(f"{title}: {sum(map(len, members)):,}{more}", lines)
     if summary.findings and len(lines) > SCREEN:
         yield Section(f"{findings}, in short", tuple(in_short(summary.short)))
+    open_ones = tuple(_open_questions(run, limits))
+    if open_ones:
+        yield Section("fixed, and open: what nobody has seen delivered", open_ones)
     yield Section("summary", tuple(_totals(summary, limits)))
+
+
+def _open_questions(run: Run, limits: Limits) -> Iterator[Line]:
+    """What a fix left open: a forwarder is repaired, and what arrived before is not thereby delivered."""
+    questions = open_questions(run.story.ledger, run.commands) if run.story else ()
+    shown = questions[: limits.subjects]
+    for question in shown:
+        yield Line(f"{question.subject}: {question.told}", "yellow")
+        if question.command:
+            yield Line(f"  {question.command}")
+    if len(questions) > len(shown):
+        yield Line(f"{count(len(questions) - len(shown), 'more forwarder')}; {limits.rest}", "yellow")
 
 
 def _totals(summary: Summary, limits: Limits) -> Iterator[Line]:
@@ -91,6 +107,9 @@ def _fixing(summary: Summary, limits: Limits) -> Iterator[Line]:
         numbers = fix_numbers(run.story)
         if numbers:
             yield Line(f"{run.writing:<10} {numbers}")
+        arrived = in_all(run.story.ledger)
+        if arrived:
+            yield Line(f"arrived    {arrived}")
         shown = run.story.failed[: limits.subjects]
         for subject in shown:
             yield Line(f"{run.writing:<10} {run.failing}: {subject}", "red", bold=True)

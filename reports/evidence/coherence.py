@@ -11,6 +11,7 @@ from fixtures.snapshot import read_snapshot, run_of_snapshot
 from remediation.journal import read_journal
 from reports.evidence.chain import chain_end
 from reports.evidence.manifest import Manifest, digest_of
+from reports.evidence.material import planned_targets
 from reports.evidence.parts import approvals, journal, plan, results, snapshots
 from reports.evidence.said import Said, fault, holds
 
@@ -59,10 +60,7 @@ def _plan(folder: Path, name: str, run: str, targets: set[Target]) -> Iterator[S
     if not _is_of(content.get("run"), run):
         yield fault(f"{name}: it is of run {content.get('run')}")
         return
-    planned = content.get("targets")
-    for target in planned if isinstance(planned, list) else ():
-        if isinstance(target, Mapping) and target.get("steps"):
-            targets.add(Target(str(target.get("account")), str(target.get("region"))))
+    targets.update(planned_targets(folder / name))
     yield holds(f"{name}: a plan of this run")
 
 

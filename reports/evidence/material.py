@@ -1,5 +1,6 @@
 """What a pack is made from: the run's folder, its summary, and what it was asked for. Read once, for all parts."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -74,9 +75,22 @@ class Material:
         return _snapshot(self.folder / AFTER)
 
     @cached_property
-    def touched(self) -> frozenset[Target]:
-        """The targets in which a write was begun."""
-        return frozenset(_places(self.entries("intent")))
+    def concerned(self) -> frozenset[Target]:
+        """The targets that a plan of the run has steps for, or in which a write was begun."""
+        planned = (target for path in self.folder.glob("plan*.json") for target in planned_targets(path))
+        return frozenset((*planned, *_places(self.entries("intent"))))
+
+
+def planned_targets(path: Path) -> Iterator[Target]:
+    """The targets that a saved plan has steps for; none where it cannot be read."""
+    try:
+        plan = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return
+    targets = plan.get("targets") if isinstance(plan, dict) else None
+    for target in targets if isinstance(targets, list) else ():
+        if isinstance(target, dict) and target.get("steps"):
+            yield Target(str(target.get("account")), str(target.get("region")))
 
 
 def _snapshot(path: Path) -> Estate | None:

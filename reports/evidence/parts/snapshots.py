@@ -1,4 +1,4 @@
-"""What was there: before the first write and after the last, of the targets that were written to."""
+"""What was there: before the first write and after the last, of the targets that the plan is about."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ SEEN = f"{FOLDER}/seen.json.gz"
 def snapshots(material: Material) -> Iterator[Piece]:
     """The estate before and after of a run that may write, and what was seen of one that may not.
 
-    Of the targets that were written to; of all, where none was.
+    Of the targets that the plan has steps for; of all, where it has none.
     """
     if not material.options.may_write:
         if material.estate is None:
@@ -28,8 +28,8 @@ def snapshots(material: Material) -> Iterator[Piece]:
                 SEEN, material, material.estate, frozenset(), "what was seen of every target that was asked for"
             )
         return
-    touched = material.touched
-    whose = f"of the {count(len(touched), 'target')} that were written to" if touched else "of all: none was written to"
+    concerned = material.concerned
+    whose = f"{count(len(concerned), 'target')} with steps in the plan" if concerned else "all: nothing was planned"
     for path, name, estate in (
         (BEFORE, "before the first write", material.before),
         (AFTER, "after the last", material.after),
@@ -37,7 +37,7 @@ def snapshots(material: Material) -> Iterator[Piece]:
         if estate is None:
             yield Lacking(f"the snapshot {name}", "the run folder holds none: the run ended before it was taken")
         else:
-            yield _file(path, material, estate, touched, f"what was there {name}, {whose}")
+            yield _file(path, material, estate, concerned, f"what was there {name}, of {whose}")
 
 
 def _file(path: str, material: Material, estate: Estate, targets: frozenset[Target], about: str) -> PackFile:

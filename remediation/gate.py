@@ -47,6 +47,7 @@ def judge(
     *,
     accepted_shapes: frozenset[str],
     on_aws: bool,
+    outputs: Sequence[str] = (),
 ) -> GateVerdict:
     """Judge a described change set.
 
@@ -57,6 +58,8 @@ def judge(
         on_aws: whether AWS itself described it. Its static evaluation is then believed against ours: only equal
             before and after values settle that a name stays. An emulator compares expressions, and its word that
             `FunctionName` changes is checked against the evaluated names.
+        outputs: the outputs that change, by the two templates. Where nothing else does for certain, a change set that
+            lists nothing and can be executed is what has to be expected.
     """
     shape = shape_of(change_set.changes)
     expected = {change.logical_id: change for change in prediction}
@@ -68,7 +71,8 @@ def judge(
             for line in missing
         )
         return GateVerdict(open=False, empty=not reasons, reasons=reasons, shape=shape)
-    stops = [*_whole(change_set, expected)]
+    only_outputs = bool(outputs) and not any(change.certain for change in prediction)
+    stops = [*_whole(change_set, expected, may_list_nothing=only_outputs)]
     to_accept = []
     for change in change_set.changes:
         found = [*_judge_change(change, expected.get(change.logical_id or ""), on_aws=on_aws)]
@@ -83,7 +87,9 @@ def judge(
     return GateVerdict(open=True, empty=False, reasons=(), shape=shape)
 
 
-def _whole(change_set: ChangeSetView, expected: Mapping[str, PredictedChange]) -> Iterator[str]:
+def _whole(
+    change_set: ChangeSetView, expected: Mapping[str, PredictedChange], *, may_list_nothing: bool
+) -> Iterator[str]:
     """What is wrong with the change set as a whole."""
     if change_set.status != "CREATE_COMPLETE":
         said = f": {change_set.status_reason}" if change_set.status_reason else ""
@@ -95,7 +101,7 @@ def _whole(change_set: ChangeSetView, expected: Mapping[str, PredictedChange]) -
         )
     for fault in change_set.faults:
         yield f"the description of the change set is not whole: {fault}; run again, or look at it in the console"
-    if not change_set.changes and change_set.status == "CREATE_COMPLETE":
+    if not change_set.changes and change_set.status == "CREATE_COMPLETE" and not may_list_nothing:
         yield (
             "the change set lists no changes and yet can be executed: this engine does not say what it would do; "
             "execute it by hand if you know what it does"

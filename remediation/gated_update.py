@@ -72,6 +72,7 @@ class StackUpdate:
         capabilities: from the template.
         prediction: what may change; anything beyond closes the gate.
         accepted_shapes: shapes that a person accepted, of predictions or of real change sets.
+        outputs: the outputs that change, each with its value now and then.
         told: what a change set that was made for a plan, and deleted again, said; for people only.
     """
 
@@ -82,6 +83,7 @@ class StackUpdate:
     capabilities: tuple[str, ...]
     prediction: tuple[PredictedChange, ...]
     accepted_shapes: frozenset[str]
+    outputs: tuple[str, ...] = ()
     told: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -109,12 +111,13 @@ class StackUpdate:
 
     def changes(self) -> tuple[str, ...]:
         """Each property that changes, with its value now and then; a value that only AWS knows is told by its name."""
-        return tuple(
+        resources = (
             f"{change.logical_id}.{told}"
             for change in self.prediction
             if change.action == "Modify"
             for told in change.values
         )
+        return (*resources, *(f"output {told}" for told in self.outputs))
 
     def calls(self) -> tuple[Call, ...]:
         """Create, execute; or delete where the gate closes."""
@@ -306,9 +309,9 @@ class StackUpdate:
         accepted = self.accepted_shapes
         if predicted_shape(self.prediction).id in accepted:
             # whoever accepted the prediction accepted what lies within it; the gate holds the rest
-            verdict = judge(view, self.prediction, accepted_shapes=accepted, on_aws=on_aws)
+            verdict = judge(view, self.prediction, accepted_shapes=accepted, on_aws=on_aws, outputs=self.outputs)
             accepted |= {verdict.shape.id}
-        return judge(view, self.prediction, accepted_shapes=accepted, on_aws=on_aws)
+        return judge(view, self.prediction, accepted_shapes=accepted, on_aws=on_aws, outputs=self.outputs)
 
     def _take_back(self, writer: Writer, step: str, change_set: str) -> str:
         """Delete a change set that is not executed; where that fails, a clause that says so, for people.

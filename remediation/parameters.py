@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fixtures.desired import Desired
-from fixtures.estate import FUNCTION_NAME, MASK, Forwarder
+from fixtures.estate import FUNCTION_NAME, MASK, Forwarder, Stack
 from fixtures.fact import value
 from fixtures.release import Release
 from fixtures.template import Template
 from remediation.preflight import Obstacle
 
 INTEGRATION = "IntegrationType"
+SECRET = "SecretValue"  # noqa: S105 - the parameter's name
+REGION = "TaegisRegion"
 _BUCKET = "TaegisLambdaS3BucketName"
 
 
@@ -94,3 +96,34 @@ def _integration(forwarder: Forwarder, new: Template) -> tuple[str | None, Obsta
         f"the function; allowed are {allowed}",
         "set integration_type for this forwarder in the settings, to the one that its function is called after",
     )
+
+
+def credentials_problems(release: Release) -> tuple[Obstacle, ...]:
+    """Why the shared template would not take the release's credentials."""
+    if release.credentials_problem is None:
+        return ()
+    return (Obstacle(f"the release's credentials.txt: {release.credentials_problem}", "get it anew from XDR"),)
+
+
+def shared_parameters(stack: Stack, old: Template, release: Release, region: str | None, *, rotate: bool) -> Parameters:
+    """What is given for each parameter of the release's template: the secret is kept unless it is to be rotated."""
+    given: list[Mapping[str, object]] = []
+    values: dict[str, str] = {}
+    problems: list[Obstacle] = []
+    for name, parameter in release.shared_template.parameters.items():
+        if name == SECRET and (rotate or name not in old.parameters):
+            given.append({"ParameterKey": name, "ParameterValue": release.credentials})
+            values[name] = "**** (new)"
+            problems += credentials_problems(release)
+        elif name == REGION and region:
+            given.append({"ParameterKey": name, "ParameterValue": region})
+            values[name] = region
+        elif name in old.parameters:
+            given.append({"ParameterKey": name, "UsePreviousValue": True})
+            values[name] = stack.parameters.get(name, "")
+        elif parameter.default is None:
+            problems.append(Obstacle(f"the shared template wants a value for {name}", "update the stack by hand"))
+        refusal = parameter.problem(values[name]) if values.get(name, MASK) != MASK and name != SECRET else None
+        if refusal:
+            problems.append(Obstacle(refusal, "set taegis_region in the settings, or update the stack by hand"))
+    return Parameters(tuple(given), values, tuple(problems))

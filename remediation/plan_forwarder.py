@@ -13,6 +13,7 @@ from remediation.context import Context
 from remediation.gated_update import StackUpdate
 from remediation.parameters import update_parameters
 from remediation.plan_shared import ArtifactPlan
+from remediation.predicted_outputs import changed_outputs
 from remediation.prediction import PredictedChange, predict
 from remediation.preflight import Obstacle, how_to_read, long_name, losses, obstacles
 from remediation.seen_stack import SeenStack
@@ -37,8 +38,10 @@ def plan_forwarder(
     parameters = update_parameters(forwarder, old, release, context.desired, artifact.bucket)
     found += parameters.problems
     prediction: tuple[PredictedChange, ...] = ()
+    outputs: tuple[str, ...] = ()
     if not parameters.problems:
-        prediction = predict(old, forwarder.stack.parameters, release.lambda_template, parameters.values, pseudo)
+        sides = (old, forwarder.stack.parameters, release.lambda_template, parameters.values, pseudo)
+        prediction, outputs = predict(*sides), changed_outputs(*sides)
         found += losses(prediction, context.accepted(prediction))
         found += _too_long(release, parameters.values, pseudo)
     secure = _way_back(forwarder, function, old, pseudo, release)
@@ -54,6 +57,7 @@ def plan_forwarder(
         capabilities=release.lambda_template.capabilities,
         prediction=prediction,
         accepted_shapes=context.accepted(prediction),
+        outputs=outputs,
     )
     step = UpdateForwarderStack(
         context.target,

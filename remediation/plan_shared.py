@@ -13,7 +13,8 @@ from remediation import rotation
 from remediation.call import Body, BytesBody, FileBody
 from remediation.context import Context
 from remediation.gated_update import StackUpdate, TemplateSource, too_large_inline
-from remediation.parameters import package_key
+from remediation.parameters import REGION, SECRET, credentials_problems, package_key, shared_parameters
+from remediation.predicted_outputs import changed_outputs
 from remediation.prediction import predict
 from remediation.preflight import Obstacle, losses
 from remediation.seen_stack import SeenStack
@@ -21,8 +22,10 @@ from remediation.step import Step
 from remediation.steps.artifact import PutArtifacts
 from remediation.steps.shared_stack import CreateSharedStack, UpdateSharedStack
 
-_SECRET = "SecretValue"  # noqa: S105 - the parameter's name
-_REGION = "TaegisRegion"
+_NOTHING_TO_CHANGE = Obstacle(
+    "no resource and no output of the shared stack would change, and CloudFormation updates no stack for the rest",
+    "nothing reads what differs: ask the vendor, or waive it",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,11 @@ class ArtifactPlan:
 
 @dataclass(frozen=True, slots=True)
 class SharedPlan:
-    """What has to be done about the shared stack."""
+    """What has to be done about the shared stack; `left`: why its findings stay, which keeps nobody else up."""
 
     step: Step | None
     obstacles: tuple[Obstacle, ...]
+    left: tuple[Obstacle, ...] = ()
 
 
 def template_key(template: Template) -> str:
@@ -132,11 +136,12 @@ def _create(context: Context, release: Release, source: ArtifactPlan) -> SharedP
     given: list[Mapping[str, object]] = []
     obstacles: list[Obstacle] = []
     for name, parameter in template.parameters.items():
-        if name == _SECRET:
+        if name == SECRET:
+            obstacles += credentials_problems(release)
             given.append({"ParameterKey": name, "ParameterValue": release.credentials})
-        elif name == _REGION and desired.tenant.taegis_region:
+        elif name == REGION and desired.tenant.taegis_region:
             given.append({"ParameterKey": name, "ParameterValue": desired.tenant.taegis_region})
-        elif name == _REGION:
+        elif name == REGION:
             obstacles.append(
                 Obstacle(
                     f"it is not said which TaegisRegion this tenant has ({', '.join(parameter.allowed_values)})",
@@ -170,36 +175,27 @@ def _update(context: Context, shared: SharedStack, release: Release, source: Art
         return SharedPlan(None, (Obstacle(f"shared stack {stack.name} is {stack.status}", way_out(stack.status)),))
     region = context.desired.tenant.taegis_region
     rotate = context.intent.rotate and not rotation.holds(shared, release)
-    same_region = region is None or stack.parameters.get(_REGION) == region
+    same_region = region is None or stack.parameters.get(REGION) == region
     if old.semantic_digest == release.shared_template.semantic_digest and same_region and not rotate:
         return SharedPlan(None, ())
-    given: list[Mapping[str, object]] = []
-    values: dict[str, str] = {}
-    obstacles: list[Obstacle] = []
-    for name, parameter in release.shared_template.parameters.items():
-        if name == _SECRET and (rotate or name not in old.parameters):
-            given.append({"ParameterKey": name, "ParameterValue": release.credentials})
-            values[name] = "**** (new)"
-        elif name == _REGION and region:
-            given.append({"ParameterKey": name, "ParameterValue": region})
-            values[name] = region
-        elif name in old.parameters:
-            given.append({"ParameterKey": name, "UsePreviousValue": True})
-            values[name] = stack.parameters.get(name, "")
-        elif parameter.default is None:
-            obstacles.append(Obstacle(f"the shared template wants a value for {name}", "update the stack by hand"))
-    prediction = predict(old, stack.parameters, release.shared_template, values, context.pseudo(stack))
-    obstacles.extend(losses(prediction, context.accepted(prediction)))
+    parameters = shared_parameters(stack, old, release, region, rotate=rotate)
+    obstacles = parameters.problems
+    sides = (old, stack.parameters, release.shared_template, parameters.values, context.pseudo(stack))
+    prediction, outputs = predict(*sides), changed_outputs(*sides)
+    obstacles += tuple(losses(prediction, context.accepted(prediction)))
     if obstacles:
-        return SharedPlan(None, tuple(obstacles))
+        return SharedPlan(None, obstacles)
+    if not prediction and not outputs:
+        return SharedPlan(None, (), (_NOTHING_TO_CHANGE,))
     update = StackUpdate(
         seen=SeenStack.of(stack, old.digest),
         change_set=context.change_set,
         template=source.source(release.shared_template),
-        parameters=tuple(given),
+        parameters=parameters.given,
         capabilities=release.shared_template.capabilities,
         prediction=prediction,
         accepted_shapes=context.accepted(prediction),
+        outputs=outputs,
     )
     # a secret that is written anew is every reader's: they are counted, go in rings, and are proved
     readers = rotation.readers_of(context.seen) if rotate else ()

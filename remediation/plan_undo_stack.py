@@ -20,6 +20,7 @@ from fixtures.template import Template
 from remediation.call import BytesBody
 from remediation.gated_update import StackUpdate, TemplateSource, too_large_inline
 from remediation.plan_shared import template_key
+from remediation.predicted_outputs import changed_outputs
 from remediation.prediction import predict
 from remediation.preflight import Obstacle, change_set_name, losses, waiting
 from remediation.roll_back_record import StackChange
@@ -95,7 +96,8 @@ def _back(change: StackChange, now: Standing, current: Template, old: Template, 
     """The update from what the run left to what was before."""
     values = _values(change, now.stack, current, old, undoing)
     former = _former(change, undoing) if now.forwarder else None
-    prediction = predict(current, now.stack.parameters, old, values.values, undoing.pseudo(change.target, now.stack))
+    sides = (current, now.stack.parameters, old, values.values, undoing.pseudo(change.target, now.stack))
+    prediction = predict(*sides)
     accepted = frozenset({predicted_shape(prediction).id})
     found = [*_unfit(now, old, undoing), *values.problems, *([former] if isinstance(former, Obstacle) else [])]
     found += [
@@ -115,6 +117,7 @@ def _back(change: StackChange, now: Standing, current: Template, old: Template, 
         capabilities=old.capabilities,
         prediction=prediction,
         accepted_shapes=accepted,
+        outputs=changed_outputs(*sides),
     )
     step = UndoStackUpdate(
         change.target,

@@ -72,6 +72,7 @@ def _plan_target(context: Context) -> TargetPlan:
     # one stops the other, and the forwarders too: none of them is left without its reason
     foundation = (("artifact", artifact), ("shared-stack", shared))
     blocked = [_blocked(context, "", {fix}, base) for fix, part in foundation if base and (part.step or part.obstacles)]
+    blocked += [_blocked(context, "", {"shared-stack"}, shared.left)] if shared.left else []
     steps: list[Step] = [step for step in (artifact.step, shared.step) if step and not base]
     refused: set[str] = set()
     for name in to_update:

@@ -59,11 +59,23 @@ def gate(
     prediction: tuple[PredictedChange, ...] = MIGRATION,
     accepted: frozenset[str] = frozenset(),
     on_aws: bool = True,
+    outputs: tuple[str, ...] = (),
 ) -> GateVerdict:
-    return judge(read_change_set(pages), prediction, accepted_shapes=accepted, on_aws=on_aws)
+    return judge(read_change_set(pages), prediction, accepted_shapes=accepted, on_aws=on_aws, outputs=outputs)
 
 
 ROLE = change("Role", "AWS::IAM::Role", Details=[detail("Policies")])
+OUTPUT = ("TaegisRegion: ctpx -> delta",)
+
+
+@pytest.mark.parametrize("on_aws", [True, False])
+def test_a_change_set_that_lists_nothing_is_that_of_outputs_which_change(on_aws: bool) -> None:
+    assert gate(page(), prediction=(), outputs=OUTPUT, on_aws=on_aws).open
+    # what an engine does not say, or has made of something else, is not taken for that
+    assert not gate(page(), prediction=(), outputs=(), on_aws=on_aws).open
+    assert not gate(page(), prediction=MIGRATION, outputs=OUTPUT, on_aws=on_aws).open
+    assert not gate(page(ROLE), prediction=(), outputs=OUTPUT, on_aws=on_aws).open
+    assert not gate(page(ExecutionStatus="UNAVAILABLE"), prediction=(), outputs=OUTPUT, on_aws=on_aws).open
 
 
 @pytest.mark.parametrize(

@@ -242,6 +242,43 @@ def test_a_new_parameter_without_a_default_is_for_a_person(tmp_path: Path) -> No
     assert "wants a value for Colour" in told(shared_plan((a_shared_stack(),), desires))[0]
 
 
+def test_a_value_that_is_kept_and_that_the_new_template_does_not_allow_is_for_a_person() -> None:
+    kept = a_stack("taegis-shared-resources", parameters={"SecretValue": "****", "TaegisRegion": "alpha"})
+    shared, templates = outdated(stack=kept)
+    text = told(shared_plan((shared,), some_desires(taegis_region=None), templates))[0]
+    assert "TaegisRegion: 'alpha' is not one of the allowed values (ctpx, delta, echo, foxtrot, golf)" in text
+
+
+@pytest.mark.parametrize("shared", [(), (a_shared_stack(),)], ids=["created", "rotated"])
+def test_credentials_that_the_template_would_not_take_are_not_sent(tmp_path: Path, shared: object) -> None:
+    body = TEMPLATE.replace("    NoEcho: true", "    NoEcho: true\n    MaxLength: 3", 1)
+    assert body != TEMPLATE
+    desires = some_desires(release=a_release_with(tmp_path, shared_template=body))
+    text = told(shared_plan(shared, desires, rotate=True))[0]  # type: ignore[arg-type]
+    assert "the release's credentials.txt: SecretValue does not allow them" in text
+    assert not [canary for canary in CANARIES if canary in text]
+
+
+def test_outputs_that_change_are_told_and_are_an_update_by_themselves() -> None:
+    step = only(shared_plan((a_shared_stack(),), some_desires(taegis_region="delta")))
+    assert isinstance(step, UpdateSharedStack)
+    assert not step.update.prediction
+    assert step.changes() == ("output TaegisRegion: ctpx -> delta",)
+
+
+def test_what_neither_resource_nor_output_reads_is_told_and_keeps_nobody_up(tmp_path: Path) -> None:
+    """CloudFormation makes no change set for a parameter alone."""
+    unread = TEMPLATE.replace("!Ref TaegisRegion", '"ctpx"')
+    assert unread != TEMPLATE
+    digest = parse_template(unread, name="t").digest
+    desires = some_desires(release=a_release_with(tmp_path, shared_template=unread), taegis_region="delta")
+    estate = an_estate(a_legacy_forwarder(NAME), shared=(a_shared_stack(template=digest),))
+    estate = replace(estate, templates={**estate.templates, digest: unread})
+    plan = target_plan(estate, {"shared-stack": [""], "forwarder-stack": [NAME]}, desires)
+    assert [type(step).__name__ for step in plan.steps] == ["UpdateForwarderStack"]
+    assert "CloudFormation updates no stack for the rest" in told(plan)[1]
+
+
 def test_a_large_shared_template_is_uploaded_before_it_is_named(tmp_path: Path) -> None:
     release = a_release_with(tmp_path, shared_template=padded(TEMPLATE))
     desires = some_desires(release=release)

@@ -8,20 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.sandbox.aws_call import Answer
 from fixtures.sandbox.synthetic_release import CANARIES, credentials, shared_template
 from fixtures.secret import Secret
 from remediation.engine import Outcome, State
 from remediation.gated_update import TemplateSource
 from remediation.step import Step
 from remediation.steps.shared_stack import CreateSharedStack, UpdateSharedStack
-from tests.estates import some_desires
+from tests.estates import a_stack, some_desires
 from tests.fake_aws import DENIED, garbage, refusal, xml
 from tests.planning import a_release_with
 from tests.step_world import Fault, First, Lost, World, release
 from tests.step_world import world as world  # noqa: PLC0414  a fixture
 
 CREATE, STACKS = "cloudformation:CreateStack", "cloudformation:DescribeStacks"
-EXECUTE = "cloudformation:ExecuteChangeSet"
+EXECUTE, DESCRIBE = "cloudformation:ExecuteChangeSet", "cloudformation:DescribeChangeSet"
 NAME = "taegis-shared-resources"
 FAILING = """
   Broken:
@@ -126,6 +127,51 @@ def test_an_approved_update_of_it_is_another_one_once_it_has_moved(world: World)
         {"ParameterKey": "TaegisRegion", "UsePreviousValue": True}])  # fmt: skip
     world.place.await_stack(NAME, "UPDATE_COMPLETE")
     assert planned(world, run="run").fingerprint("run") != step.fingerprint("run")
+
+
+def test_an_update_of_outputs_alone_is_executed_although_its_change_set_lists_nothing(world: World) -> None:
+    """AWS makes one that can be executed and is empty; the engine does not, so that its answers are AWS's here."""
+    world.legacy()
+    world.done(creation(world))
+    world.desires = some_desires(release=release(), taegis_region="delta")
+    step = planned(world)
+
+    def executed(_call: object) -> Answer:
+        world.place.call("cloudformation", "update_stack", StackName=NAME, UsePreviousTemplate=True, Parameters=[
+            {"ParameterKey": "SecretValue", "UsePreviousValue": True},
+            {"ParameterKey": "TaegisRegion", "ParameterValue": "delta"}])  # fmt: skip
+        return xml("<ExecuteChangeSetResponse><ExecuteChangeSetResult/></ExecuteChangeSetResponse>")
+
+    empty = ("<DescribeChangeSetResponse><DescribeChangeSetResult><Status>CREATE_COMPLETE</Status>"
+             "<ExecutionStatus>AVAILABLE</ExecutionStatus><Changes/></DescribeChangeSetResult>"
+             "</DescribeChangeSetResponse>")  # fmt: skip
+    with world.proxy.faults({DESCRIBE: [xml(empty)], EXECUTE: [executed]}):
+        world.done(step)
+    assert {"ParameterKey": "TaegisRegion", "ParameterValue": "delta"} in world.stack(NAME)["Parameters"]  # type: ignore[operator]
+
+
+def test_where_cloudformation_sees_nothing_to_change_the_value_that_stays_is_told(world: World) -> None:
+    world.legacy()
+    world.done(creation(world))
+    world.desires = some_desires(release=release(), taegis_region="delta")
+    told = ended(world.apply(planned(world)), State.BLOCKED)
+    assert f"CloudFormation sees nothing to change in {NAME}, but its TaegisRegion is ctpx and not delta" in told
+    assert not world.change_sets(NAME)
+
+
+def test_a_green_stack_with_other_values_is_a_failure(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.legacy()
+    world.done(creation(world))
+    world.desires = some_desires(release=release(), taegis_region="delta")
+    step = planned(world, rotate=True)
+    ctpx = a_stack(NAME, parameters={"SecretValue": "****", "TaegisRegion": "ctpx"})
+    monkeypatch.setattr("remediation.steps.shared_stack.read_stack", lambda *_: ctpx)
+    # the same secret is no change for the engine: another one is written
+    secret = {"ParameterKey": "SecretValue", "ParameterValue": Secret("another")}
+    assert isinstance(step, UpdateSharedStack)
+    step = replace(step, update=replace(step.update, parameters=(secret, step.update.parameters[1])))
+    told = ended(world.apply(step), State.FAILED)
+    assert f"shared stack {NAME} is UPDATE_COMPLETE, but its TaegisRegion is ctpx and not delta" in told
 
 
 def test_the_secret_is_replaced_only_when_it_is_to_be_rotated(world: World) -> None:

@@ -6,6 +6,9 @@ from typing import ClassVar
 
 from fixtures.answers import optional_text
 from fixtures.aws import CallFailed
+from fixtures.estate import MASK
+from fixtures.fact import Absent, Unreadable
+from fixtures.readers.stacks import read_stack
 from remediation import gated_update
 from remediation.call import Call
 from remediation.gated_update import StackUpdate, TemplateSource, token_for
@@ -125,8 +128,30 @@ class UpdateSharedStack(Step):
         """Update it and read it back."""
         changed = self.update.run(writer, self.name)
         status = wait_for_stack(writer, self.subject)
+        others = self._others(writer)
+        if others and changed:
+            raise StepFailed(f"shared stack {self.subject} is {status}, but {'; '.join(others)}")
+        if others:
+            raise StepBlocked(
+                f"CloudFormation sees nothing to change in {self.subject}, but {'; '.join(others)}",
+                "update that stack by hand",
+            )
         writer.verified(self.name, stack=self.subject, status=status, changed=changed)
         return f"shared stack {self.subject} is {status}" + ("" if changed else " and had nothing to change")
+
+    def _others(self, writer: Writer) -> list[str]:
+        """The values that are not what was asked for; what is masked cannot be compared."""
+        stack = read_stack(writer.aws, writer.region, self.subject)
+        if isinstance(stack, Absent | Unreadable):
+            raise StepFailed(f"shared stack {self.subject} cannot be read any more: {stack}")
+        given = {str(one["ParameterKey"]): one.get("ParameterValue") for one in self.update.parameters}
+        return [
+            f"its {name} is {stack.parameters.get(name) or '(empty)'} and not {wanted}"
+            for name, wanted in given.items()
+            if isinstance(wanted, str)
+            and MASK not in {wanted, stack.parameters.get(name)}
+            and stack.parameters.get(name) != wanted
+        ]
 
     def relies_on(self) -> Mapping[str, object]:
         """The calls, and the stack that they are for."""

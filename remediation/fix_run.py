@@ -25,7 +25,6 @@ from remediation.ledger import sources_of
 from remediation.plan import Plan
 from remediation.planner import make_plan
 from remediation.run_record import write_record
-from remediation.settle import left_locks, settle
 from remediation.steps.shared_stack import UpdateSharedStack
 from remediation.unselected import Unselected
 from remediation.write_run import BEFORE, JOURNAL, WriteRun
@@ -81,7 +80,8 @@ class FixRun(WriteRun):
         journal = Journal(folder / JOURNAL, take_up=bool(options.resume))
         try:
             if options.resume:
-                self._settle(journal)
+                journal.write(RESUME, run=run_id(self.config))
+                self._settle({"": self.earlier}, journal)
             if is_finished(self.earlier):
                 self.notes.append(f"run {run_id(self.config)} had finished: nothing was left to do")
             elif not self.stopped and self._rounds(journal):
@@ -107,17 +107,6 @@ class FixRun(WriteRun):
             lines = (json.dumps(line, ensure_ascii=False) + "\n" for line in ledger.lines())
             write_whole(run_folder(self.config) / LEDGER, lines)
             self.notes.pop()
-
-    def _settle(self, journal: Journal) -> None:
-        """Before a stopped run goes on: what it left in flight is waited for or taken back, and looked at again."""
-        journal.write(RESUME, run=run_id(self.config))
-        targets = settle(
-            self.earlier, lambda target: self.access.writer(journal, target, lambda text: self._say(f"  {text}"))
-        )
-        for target, bucket in left_locks(self.earlier).items():
-            self.locks.remember(target, bucket)
-        known = {seen.target for seen in self.estate.targets}
-        self._look_again(targets & known)
 
     def _rounds(self, journal: Journal) -> bool:
         """Whether everything that was begun is done and proved."""

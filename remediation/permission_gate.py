@@ -13,7 +13,7 @@ from fixtures.options import Options
 from fixtures.state import OPTIONS
 from remediation.access import Access
 from remediation.permission_check import Simulated, Simulation
-from remediation.permission_needs import Right, Where, lock_rights, rights_of, seen_at
+from remediation.permission_needs import Right, Where, lock_rights, rights_of, seen_at, settling_rights
 from remediation.permission_stack import by_cloudformation
 from remediation.permission_text import doubts, refusals
 from remediation.permission_verdict import Refused
@@ -45,6 +45,20 @@ class Permissions:
     def against(self, step: Step, estate: Estate) -> tuple[Obstacle, ...]:
         """What speaks against one step, by what was asked for its plan."""
         return tuple(_Against(self.known, _Places(estate, self.access.clients).at(step.target)).step(step))
+
+    def against_settling(
+        self, left: Iterable[tuple[Target, str]], estate: Estate
+    ) -> Mapping[tuple[Target, str], tuple[Obstacle, ...]]:
+        """Why change sets of a stopped run may not be taken back, by target and stack; asked before the first write."""
+        places = _Places(estate, self.access.clients)
+        needed = _Needed()
+        rights = {(target, stack): settling_rights(stack, places.at(target)) for target, stack in left}
+        for (target, _), found in rights.items():
+            _add(needed.rights, target.account, found)
+        self._ask(needed)
+        against = {(target, stack): _Against(self.known, places.at(target)).rights(rights[target, stack])
+                   for target, stack in rights}  # fmt: skip
+        return {at: tuple(found) for at, found in against.items() if found}
 
     def foretold(self, plan: Plan, estate: Estate) -> tuple[str, ...]:
         """Notes for a plan that is only shown: what would be refused, and what could not be told."""

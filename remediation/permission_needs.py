@@ -7,7 +7,7 @@ from typing import Final
 from checks.wiring import bucket_arn
 from fixtures.estate import Forwarder, Seen, SharedStack, Stack, StackResource, Target
 from fixtures.fact import value
-from remediation import lock, proof
+from remediation import lock, proof, settle
 from remediation.call import Call
 from remediation.policy_scopes import (
     ARTIFACT_BUCKETS,
@@ -146,6 +146,11 @@ def lock_rights(bucket: str, where: Where) -> frozenset[Right]:
     touched.objects.add(f"{arn}/{lock.KEY}")
     pairs = {(action, found) for action in lock.ACTIONS for found in touched.of(scope_of("lock", action))}
     return frozenset(Right(where.target.region, *pair) for pair in pairs)
+
+
+def settling_rights(stack: str, where: Where) -> frozenset[Right]:
+    """What taking back a change set needs that a stopped run left on a stack."""
+    return frozenset(Right(where.target.region, action, where.stack(stack)) for action in settle.ACTIONS)
 
 
 def _to_prove(step: Step, where: Where) -> Iterator[tuple[str, str]]:

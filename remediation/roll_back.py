@@ -22,7 +22,6 @@ from remediation.preflight import Obstacle
 from remediation.roll_back_look import Looked, look
 from remediation.roll_back_parameters import read_given_values
 from remediation.roll_back_record import done_by
-from remediation.settle import left_locks, settle
 from remediation.step import Step
 from remediation.steps.undo_artifact import UndoBucket, UndoUploads
 from remediation.steps.undo_trigger import UndoTrigger
@@ -63,7 +62,7 @@ class RollBack(WriteRun):
             self._end(journal)
 
     def _undo(self, journal: Journal) -> None:
-        self._settle_past(journal)
+        self._settle(self.past.journals, journal)
         self.undo = plan_undo(self._undoing(), datetime.now(UTC))
         plan = self._allowed(self.undo.plan)
         self._keep_plan(plan, 1)
@@ -93,18 +92,6 @@ class RollBack(WriteRun):
         if left:
             self.outcomes.append(Outcome(tuple(left)))
         return allowed
-
-    def _settle_past(self, journal: Journal) -> None:
-        """Wait for what the run, or a rollback of it that was stopped, left in flight, and look at that again."""
-        targets: set[Target] = set()
-        for run, entries in self.past.journals.items():
-            targets |= settle(
-                entries, lambda target: self.access.writer(journal, target, lambda text: self._say(f"  {text}")),
-                of_run=run,
-            )  # fmt: skip
-            for target, bucket in left_locks(entries).items():
-                self.locks.remember(target, bucket)
-        self._look_again(frozenset(targets & {seen.target for seen in self.estate.targets}))
 
     def _delete(self, buckets: Plan, journal: Journal) -> None:
         stay = {o.step.target: o for outcome in self.outcomes for o in outcome.steps if o.state is not State.DONE}

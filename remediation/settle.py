@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from fixtures.answers import Answer, as_answer, items, optional_text, text
 from fixtures.aws import CallFailed
@@ -84,7 +85,13 @@ def left_locks(entries: Sequence[Entry]) -> Mapping[Target, str]:
     return held
 
 
-def settle(entries: Sequence[Entry], writer_for: Callable[[Target], Writer], *, of_run: str = "") -> frozenset[Target]:
+def settle(
+    entries: Sequence[Entry],
+    writer_for: Callable[[Target], Writer],
+    *,
+    of_run: str = "",
+    against: Mapping[tuple[Target, str], str] = MappingProxyType({}),
+) -> frozenset[Target]:
     """Wait for what goes on in AWS, take change sets back that nobody will execute, and record what was found.
 
     The rest needs no settling: steps read before they write, so that what was carried out is seen and not repeated.
@@ -93,6 +100,7 @@ def settle(entries: Sequence[Entry], writer_for: Callable[[Target], Writer], *, 
         entries: the journal of the run that was stopped.
         writer_for: access to a target.
         of_run: that run, where another one's journal is written: its lines have numbers of their own.
+        against: the stacks whose change sets may not be taken back, each with the reason.
 
     Returns:
         The targets in which something was in flight.
@@ -113,8 +121,13 @@ def settle(entries: Sequence[Entry], writer_for: Callable[[Target], Writer], *, 
             _outcome(writer_for(found.target), found)
     for found in left_change_sets(entries):
         targets.add(found.target)
-        _take_back(writer_for(found.target), found)
+        _take_back(writer_for(found.target), found, against.get((found.target, stack_of(found)), ""))
     return frozenset(targets)
+
+
+def stack_of(found: Dangling) -> str:
+    """The stack that a call of CloudFormation names."""
+    return str(found.parameters.get("StackName"))
 
 
 def intent_of(entry: Entry) -> Dangling:
@@ -139,13 +152,16 @@ def _outcome(writer: Writer, found: Dangling) -> str:
     if found.operation not in _BEGIN:
         return "left to the next look: steps read before they write"
     try:
-        return f"the stack is {wait_for_stack(writer, str(found.parameters.get('StackName')))}"
+        return f"the stack is {wait_for_stack(writer, stack_of(found))}"
     except (CallFailed, SuiteError) as failure:
         return f"the stack could not be seen: {failure}"
 
 
-def _take_back(writer: Writer, found: Dangling) -> None:
-    stack, name = str(found.parameters.get("StackName")), str(found.parameters.get("ChangeSetName"))
+def _take_back(writer: Writer, found: Dangling, against: str) -> None:
+    stack, name = stack_of(found), str(found.parameters.get("ChangeSetName"))
+    if against:
+        writer.say(f"the change set {name} of {stack} is left: {against}")
+        return
     try:
         shown = writer.read("cloudformation", "DescribeChangeSet", StackName=stack, ChangeSetName=name)
     except CallFailed:

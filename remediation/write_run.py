@@ -3,7 +3,7 @@
 import contextlib
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -24,7 +24,7 @@ from remediation.cutover import CutoverLedger, Cutovers
 from remediation.engine import ALL_FIXES, Lanes, Outcome, State, StepOutcome, apply
 from remediation.held import HeldResults
 from remediation.interrupts import Interrupts
-from remediation.journal import Journal
+from remediation.journal import Entry, Journal
 from remediation.lock import TargetLocks
 from remediation.permission_gate import Permissions
 from remediation.plan import Blocked, Plan
@@ -32,6 +32,8 @@ from remediation.preflight import Obstacle, blocked_by
 from remediation.progress import LiveProgress, PlainProgress, Progress, Stage
 from remediation.proof import FlowProof, changed_by, prove_all
 from remediation.rings import rings_of
+from remediation.settle import left_locks
+from remediation.settle_stopped import settle_stopped
 from remediation.story import FIX_STORY, PLAN_LINES, FixStory
 from remediation.unproved import Recheck, against, why_unproved
 from remediation.writer import Writer
@@ -132,6 +134,18 @@ class WriteRun(ABC):
             self._say("", f"plan, round {number} (whole in {path}):", *(f"  {line}" for line in lines))
         if number == 1:
             self.plan = plan
+
+    def _settle(self, journals: Mapping[str, tuple[Entry, ...]], journal: Journal) -> None:
+        """What stopped runs left in flight, by id (empty: this run): waited for or taken back, and looked at again."""
+
+        def writer_for(target: Target) -> Writer:
+            return self.access.writer(journal, target, lambda text: self._say(f"  {text}"))
+
+        targets = settle_stopped(journals, self.estate, self.permissions, writer_for)
+        for entries in journals.values():
+            for target, bucket in left_locks(entries).items():
+                self.locks.remember(target, bucket)
+        self._look_again(targets)
 
     def _rings(self, plan: Plan, journal: Journal) -> bool:
         """Apply ring after ring, each proved before the next; False if one was not."""

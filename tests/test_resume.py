@@ -110,6 +110,19 @@ def refused(arena: Arena, folder: Path, run: str) -> str:
     return line
 
 
+def test_a_resume_asks_iam_before_it_takes_a_change_set_back(fresh: Arena, tmp_path: Path) -> None:
+    spec = Spec(Fault.KILL_AFTER, "forwarder-stack", "CreateChangeSet", 1, str(tmp_path / "mark.txt"))
+    fresh.run(tmp_path, [spec], fresh.estate.options)
+    assert spec.lines
+    before = len(fresh.estate.requests())
+    run = run_folder(tmp_path)
+    resumed = fresh.run(tmp_path, [], [f"--resume={run.name}"])
+    asked = [str(one["operation"]) for one in fresh.estate.requests()[before:]]
+    assert "DeleteChangeSet" in asked, resumed.said
+    assert asked.index("SimulatePrincipalPolicy") < asked.index("DeleteChangeSet")
+    assert not evidence.broken_chain(run)
+
+
 def test_what_cannot_be_resumed_is_refused_in_one_line(fresh: Arena, tmp_path: Path) -> None:
     run = stopped(fresh, tmp_path, Fault.KILL_BEFORE, ("artifact", "CreateBucket"))
     journal = run / "journal.jsonl"

@@ -31,7 +31,7 @@ THOROUGH := tests/test_chaos.py tests/test_end_to_end_approved.py tests/test_end
   tests/test_interrupt.py tests/test_other_engines.py tests/test_permission_end_to_end.py \
   tests/test_permission_undo.py tests/test_policy_fix_sandbox.py tests/test_policy_sandbox.py \
   tests/test_resume.py tests/test_resume_waivers.py tests/test_roll_back_end_to_end.py tests/test_shard_merge.py \
-  tests/test_workers_die.py
+  tests/test_shard_waivers.py tests/test_workers_die.py
 # 200 forwarders through their rings: four minutes alone.
 SCALE := tests/test_end_to_end_rings.py
 

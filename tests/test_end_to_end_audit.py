@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.export_file import ExportFormat
 from fixtures.sandbox import DEFAULT_ACCOUNTS, Sandbox, Wrong, expected_defects
 from fixtures.sandbox.demo import CHECK_OF, subject_of
 from tests.suite_runs import (
@@ -48,7 +49,8 @@ def suite(shared_sandbox: Sandbox, folder: Path) -> Suite:
 def alone(suite: Suite, shared_sandbox: Sandbox, folder: Path, options: list[str]) -> tuple[Ran, Counter[str]]:
     """An audit that keeps what it saw, and its calls by operation."""
     before = requests_of_the_suite(shared_sandbox.endpoint)
-    ran = suite.run(folder / "alone", *options, "--snapshot=kept.json.gz", "--html=report.html", "--junitxml=junit.xml")
+    kept = ("--snapshot=kept.json.gz", "--html=report.html", "--junitxml=junit.xml")
+    ran = suite.run(folder / "alone", *options, *kept, *(f"--export=all{suffix}" for suffix in ExportFormat))
     return ran, requests_of_the_suite(shared_sandbox.endpoint) - before
 
 
@@ -100,13 +102,17 @@ def test_an_audit_finds_the_seeded_defects_of_every_target(alone: tuple[Ran, Cou
 def test_an_audit_writes_nothing_and_leaves_no_secret(alone: tuple[Ran, Counter[str]], shared_sandbox: Sandbox) -> None:
     ran, _ = alone
     assert writes_of_the_suite(shared_sandbox.endpoint) == []
-    assert {path.name for path in ran.folder.iterdir()} >= {"kept.json.gz", "report.html", "junit.xml", "said.txt"}
+    exports = {f"all{suffix}" for suffix in ExportFormat}
+    names = {path.name for path in ran.folder.iterdir()}
+    assert names >= {"kept.json.gz", "report.html", "junit.xml", "said.txt", *exports}
     assert secrets_in(ran.folder) == []
 
 
 def test_its_reports_tell_the_same_truth(alone: tuple[Ran, Counter[str]]) -> None:
     ran, _ = alone
     by_name = {row["nodeid"]: row["status"] for row in ran.results}
+    exported = [json.loads(line) for line in (ran.folder / "all.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert exported == list(ran.results)
     assert {name: one["status"] for name, (one, _) in junit_of(ran.folder / "junit.xml").items()} == by_name
     shown = {key: one["status"] for key, one in html_rows(ran.folder / "report.html").items()}
     assert shown == {key: status for key, status in ran.statuses().items() if status != "PASSED"}

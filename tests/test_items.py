@@ -159,3 +159,12 @@ def test_a_selected_test_is_found_by_its_node_id_in_every_way(pytester: pytest.P
     assert {subject for _, subject in whole.results} == {f"{HERE}/{name}" for name in ("alb", "trail", "waf")}
     assert {subject for _, subject in one.results} == {f"{HERE}/trail"}
     assert "not found" in none.text
+
+
+@pytest.mark.parametrize("option", ["-q", "--nf"])
+def test_node_ids_of_all_times_are_kept_only_for_who_asks_for_the_new_first(
+    option: str, pytester: pytest.Pytester, fleet: str
+) -> None:
+    run_suite(pytester, fleet, SELECTED, option)
+
+    assert (pytester.path / "cache" / "v" / "cache" / "nodeids").exists() is (option == "--nf")

@@ -23,8 +23,10 @@ from remediation.preflight import Obstacle, blocked_by, unidentified
 from remediation.rule_removal import Removal, is_called
 from remediation.step import Step
 from remediation.steps.trigger import Grant, MergeNotification, Wiring, grant_for
+from remediation.topic_gaps import topic_gaps
 
 _EVENTS = ("s3:ObjectCreated:*",)
+_NO_GAP = Obstacle("rule, subscription and permission are there, and what else is wrong is not known", "look at it")
 
 
 @dataclass
@@ -63,7 +65,7 @@ def _plan_bucket(
         return None, [blocked_by(context.target, forwarder.name, {"trigger"}, [reason]) for forwarder in forwarders]
     removal = Removal(context, bucket, notification, refused)
     surplus, blocked = removal.surplus()
-    wishes = [_wish(forwarder, bucket, notification) for forwarder in forwarders]
+    wishes = [_wish(forwarder, bucket, notification, context.estate) for forwarder in forwarders]
     for wish in wishes:
         wish.obstacles += [*filter(None, [unidentified(wish.forwarder)])]
         wish.obstacles += context.wants.against("trigger", wish.forwarder.name)
@@ -95,7 +97,7 @@ def _plan_bucket(
     return step, blocked
 
 
-def _wish(forwarder: Forwarder, bucket: Bucket, notification: Notification) -> _Wish:
+def _wish(forwarder: Forwarder, bucket: Bucket, notification: Notification, estate: Estate) -> _Wish:
     """The rules and the permission that a forwarder lacks."""
     arn = function_arn(forwarder)
     if arn is None:
@@ -107,10 +109,12 @@ def _wish(forwarder: Forwarder, bucket: Bucket, notification: Notification) -> _
             forwarder, f"its resource policy could not be read ({forwarder.policy})", "grant the permission, run again"
         )
     if forwarder.topic_arn and not is_called(notification, arn):
-        return _against(
+        gaps = tuple(topic_gaps(forwarder, notification, arn, estate)) or (_NO_GAP,)
+        return _Wish(
             forwarder,
-            f"it is to be called through {forwarder.topic_arn}, and the way through it is not whole",
-            "wire the topic (bucket to topic, topic to function, permission for SNS) by hand",
+            obstacles=[
+                Obstacle(f"it is to be called through {forwarder.topic_arn}: {gap.reason}", gap.to_do) for gap in gaps
+            ],
         )
     said = permission(forwarder.policy, S3, bucket_arn(partition_of(arn), bucket.name), bucket.owner)
     if said.denying:

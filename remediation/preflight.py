@@ -143,10 +143,7 @@ def losses(prediction: Sequence[PredictedChange], accepted: frozenset[str]) -> I
     """What the update would lose: hard stops, and what a person may accept by its shape."""
     for change in _lost(prediction):
         if change.resource_type in NEVER_LOST:
-            yield Obstacle(
-                f"the update would lose {change.logical_id}: {change}",
-                "choose the IntegrationType that its function is called after, or ask the vendor",
-            )
+            yield Obstacle(f"the update would lose {change.logical_id}: {change}", _how_to_keep(change))
         elif change.resource_type not in CREATE_ONLY:
             yield Obstacle(f"what the update would do is not known: {change}", "update this stack by hand")
     to_accept = acceptable_losses(prediction)
@@ -157,6 +154,15 @@ def losses(prediction: Sequence[PredictedChange], accepted: frozenset[str]) -> I
             f"look at it; if that is right, approve a plan of it (--plan, then --fix --approved=PLAN), or add "
             f"{shape.id!r} to accept_shapes in the settings",
         )
+
+
+def _how_to_keep(change: PredictedChange) -> str:
+    if change.resource_type == "AWS::Lambda::Function" and "FunctionName" in change.properties:
+        return "choose the IntegrationType that its function is called after, or ask the vendor"
+    if change.action == "Remove":
+        return "the release's template has no such resource: ask the vendor for one that keeps it"
+    named = f" (of {', '.join(change.properties)})" if change.properties else ""
+    return f"keep the values that it is made with{named} in the settings, or ask the vendor"
 
 
 def acceptable_losses(prediction: Sequence[PredictedChange]) -> tuple[str, ...]:

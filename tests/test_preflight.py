@@ -148,6 +148,25 @@ def test_what_an_update_would_lose_is_stopped_or_accepted_by_its_shape(lost: Pre
     assert bool(acceptable_losses([lost])) is (answer == "accept")
 
 
+REMEDIES = [
+    pytest.param(PredictedChange("F", "AWS::Lambda::Function", "Modify", "True", ("FunctionName",)), "IntegrationType",
+                 id="a-function-of-another-name"),
+    pytest.param(PredictedChange("F", "AWS::Lambda::Function", "Modify", "True", ("PackageType",)), "(of PackageType)",
+                 id="a-function-for-another-reason"),
+    pytest.param(PredictedChange("F", "AWS::Lambda::Function", "Remove"), "no such resource", id="a-function-removed"),
+    pytest.param(PredictedChange("T", "AWS::SNS::Topic", "Modify", "True", ("TopicName",)), "(of TopicName)",
+                 id="a-topic-of-another-name"),
+    pytest.param(PredictedChange("T", "AWS::SNS::Topic", "Remove"), "no such resource", id="a-topic-removed"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("lost", "remedy"), REMEDIES)
+def test_the_remedy_is_that_of_what_would_be_lost(lost: PredictedChange, remedy: str) -> None:
+    (found,) = losses([lost], frozenset())
+    assert remedy in found.to_do
+    assert ("IntegrationType" in found.to_do) is (remedy == "IntegrationType")
+
+
 def test_another_shape_is_not_accepted_along_with_one() -> None:
     role, secret = change("AWS::IAM::Role", "Remove"), change("AWS::SecretsManager::Secret", "Remove")
     accepted = frozenset({predicted_shape([role]).id})

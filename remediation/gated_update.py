@@ -204,10 +204,10 @@ class StackUpdate:
         change_set = self._created(writer, step)
         try:
             pages = self._described(writer, change_set)
+            verdict = self._judge(pages, on_aws=writer.on_aws)
+            self._keep(writer, step, pages, verdict)
         finally:
             left = self._take_back(writer, step, change_set)
-        verdict = self._judge(pages, on_aws=writer.on_aws)
-        self._keep(writer, step, pages, verdict)
         shown = {change.logical_id: change.open_properties for change in self.prediction}
         told = [f"change set: {line}" for line in told_changes(pages, shown)]
         if verdict.empty:

@@ -169,7 +169,16 @@ def test_an_interrupted_fix_says_so_and_what_was_done_by_then(story: Story) -> N
     index = story.content("stopped", "README.md")
     assert "**NOT EVERYTHING that was begun is done and proved**" in index
     assert "| done |" in index
+    assert "| planned, and not begun |" in index
     assert "(exit code 2)" in index
+
+
+def test_a_plan_with_change_sets_says_that_they_were_deleted_again(story: Story) -> None:
+    found = json.loads(story.content("plan", "change-sets/change-sets.json"))
+    assert {one["became"].partition(" (")[0] for one in found} == {"deleted, not executed"}
+    index = story.content("plan", "README.md")
+    assert "nothing could be applied; change sets were made to be looked at" in index
+    assert "Change sets were made, read and deleted again: " in index
 
 
 def test_a_resumed_run_covers_the_whole_of_it(story: Story) -> None:

@@ -136,7 +136,7 @@ def test_an_audit_keeps_what_it_saw_and_says_why_it_holds_no_more(folder: Path, 
     assert reasons["the policy of a fix"] == "nothing may be written, and nothing was planned"
     assert "none was asked for" in reasons["change sets"]
     assert manifest_of(pack).parts == {part.name for part in PARTS} | {"index"}
-    assert "nothing could be written" in (pack / "README.md").read_text()
+    assert "nothing could be applied" in (pack / "README.md").read_text()
 
 
 def test_a_fix_that_ended_before_its_first_write_says_so(folder: Path, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from fixtures.snapshot import read_snapshot, run_of_snapshot
 from remediation.journal import read_journal
 from reports.evidence.chain import chain_end
 from reports.evidence.manifest import Manifest, digest_of
-from reports.evidence.material import planned_targets
 from reports.evidence.parts import approvals, journal, plan, results, snapshots
+from reports.evidence.planned import planned_steps
 from reports.evidence.said import Said, fault, holds
 
 Json = Mapping[str, object]
@@ -60,7 +60,7 @@ def _plan(folder: Path, name: str, run: str, targets: set[Target]) -> Iterator[S
     if not _is_of(content.get("run"), run):
         yield fault(f"{name}: it is of run {content.get('run')}")
         return
-    targets.update(planned_targets(folder / name))
+    targets.update(step.target for step in planned_steps(folder / name))
     yield holds(f"{name}: a plan of this run")
 
 

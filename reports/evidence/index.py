@@ -48,7 +48,8 @@ def index_lines(material: Material, files: Sequence[ListedFile], absent: Sequenc
 
 def _end(material: Material) -> str:
     if not material.options.may_write:
-        return "nothing could be written"
+        looked = "; change sets were made to be looked at" if material.journal else ""
+        return f"nothing could be applied{looked}"
     if not material.entries("intent"):
         return "nothing was written"
     story = material.summary.run.story
@@ -88,12 +89,14 @@ def _word(material: Material) -> Iterator[str]:
 
 
 def _done(material: Material) -> Iterator[str]:
-    if not material.journal:
-        yield "Nothing was written."
+    if not material.options.may_write:
+        yield "Nothing was applied."
+        if material.journal:
+            yield f"Change sets were made, read and deleted again: {journal_summary(material.journal)}."
         return
     yield f"{journal_summary(material.journal)}. Times are UTC, when the last of a step was answered or read back."
     yield ""
-    found = deeds_of(material.journal)
+    found = deeds_of(material.journal, (step.name for step in material.planned))
     yield from table(("time", "step", "became"), map(_row, found[:_MOST]))
     yield from _rest(len(found), "journal/journal.txt")
 

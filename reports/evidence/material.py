@@ -1,6 +1,5 @@
 """What a pack is made from: the run's folder, its summary, and what it was asked for. Read once, for all parts."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +14,7 @@ from fixtures.snapshot import read_snapshot
 from fixtures.waivers import Waivers
 from remediation.journal import Entry, is_finished, read_journal
 from remediation.write_run import AFTER, BEFORE, JOURNAL
+from reports.evidence.planned import PlannedStep, planned_steps
 from reports.summary import Summary
 
 
@@ -75,22 +75,15 @@ class Material:
         return _snapshot(self.folder / AFTER)
 
     @cached_property
+    def planned(self) -> tuple[PlannedStep, ...]:
+        """The steps of every plan of the run, each once, in the order in which they were planned."""
+        found = {step.name: step for path in sorted(self.folder.glob("plan*.json")) for step in planned_steps(path)}
+        return tuple(found.values())
+
+    @cached_property
     def concerned(self) -> frozenset[Target]:
         """The targets that a plan of the run has steps for, or in which a write was begun."""
-        planned = (target for path in self.folder.glob("plan*.json") for target in planned_targets(path))
-        return frozenset((*planned, *_places(self.entries("intent"))))
-
-
-def planned_targets(path: Path) -> Iterator[Target]:
-    """The targets that a saved plan has steps for; none where it cannot be read."""
-    try:
-        plan = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return
-    targets = plan.get("targets") if isinstance(plan, dict) else None
-    for target in targets if isinstance(targets, list) else ():
-        if isinstance(target, dict) and target.get("steps"):
-            yield Target(str(target.get("account")), str(target.get("region")))
+        return frozenset((*(step.target for step in self.planned), *_places(self.entries("intent"))))
 
 
 def _snapshot(path: Path) -> Estate | None:

@@ -92,7 +92,9 @@ def test_a_fix_leaves_every_part(tmp_path: Path) -> None:
     there = {path.relative_to(pack).as_posix() for path in pack.rglob("*") if path.is_file()}
     assert there == files | {FILE}
     assert absent(pack) == {
+        "a ledger": "no forwarder was changed, or the run was stopped before it could be read",
         "an approved plan": "none was named (--approved)",
+        "deliveries": "nobody was to be told (--notify, --security-hub)",
         "the HTML report": "it was not asked for (--html)",
         "the JUnit report": "it was not asked for (--junitxml)",
         "shards": "the run was not merged (taegis-forwarders merge)",
@@ -162,6 +164,14 @@ def test_an_interrupted_fix_is_not_whole_and_says_what_was_left(folder: Path, tm
     assert "NOT EVERYTHING that was begun is done and proved" in index
     assert "begun, and its end was not written: the run was killed, or goes on" in index
     assert manifest_of(pack).journal.lines == len(lines) - 3
+
+
+def test_what_the_run_left_of_a_ledger_and_of_deliveries_is_kept(folder: Path, tmp_path: Path) -> None:
+    for name in ("ledger.jsonl", "deliveries.jsonl"):
+        folder.joinpath(name).write_text('{"of": "this run"}\n')
+    pack = packed(a_material(folder), tmp_path)
+    assert (pack / "ledger/ledger.jsonl").read_text() == (pack / "deliveries.jsonl").read_text()
+    assert {"a ledger", "deliveries"}.isdisjoint(absent(pack))
 
 
 def test_a_resumed_run_tells_both_of_its_plans(folder: Path, tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ A new part is one module with one function that gives files or says why there ar
 
 from reports.evidence.parts.approvals import approvals
 from reports.evidence.parts.change_sets import change_sets
+from reports.evidence.parts.deliveries import deliveries
 from reports.evidence.parts.flow import flow
 from reports.evidence.parts.journal import journal
+from reports.evidence.parts.ledger import ledger
 from reports.evidence.parts.notifications import notifications
 from reports.evidence.parts.plan import plan
 from reports.evidence.parts.policies import policies
@@ -24,10 +26,12 @@ PARTS = (
     Part("change-sets", change_sets),
     Part("notifications", notifications),
     Part("flow", flow),
+    Part("ledger", ledger),
     Part("journal", journal),
     Part("snapshots", snapshots),
     Part("policies", policies),
     Part("release", release),
     Part("run", run),
     Part("shards", shards),
+    Part("deliveries", deliveries),
 )

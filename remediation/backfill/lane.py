@@ -195,10 +195,10 @@ class Lane:
         self.taken(item)
 
     def _failed(self, item: Item, intent: int, failure: CallFailed) -> None:
-        if not failure.refused:
-            self._unanswered(item, intent, str(failure))
-        elif failure.cause in {Cause.DENIED, Cause.EXPIRED} or failure.code in _FATAL:
+        if failure.cause in {Cause.DENIED, Cause.EXPIRED} or failure.code in _FATAL:
             self._stop(str(failure))
+        elif not failure.refused:
+            self._unanswered(item, intent, str(failure))
         else:
             self.book.refused(intent, item.line, str(failure))
             self.ended(item.line, Fate.REFUSED)

@@ -10,7 +10,6 @@ from typing import Protocol
 from fixtures.errors import InputError
 from fixtures.estate import Estate, Target
 from fixtures.ledger.listing import NoLedgerError
-from fixtures.ledger.span import Span
 from remediation.backfill.book import Standing
 from remediation.backfill.earlier import manifest_in
 from remediation.backfill.lane import Item
@@ -84,9 +83,9 @@ class Gathering:
     stop: threading.Event
     refused: list[Refused] = field(default_factory=list)
 
-    def listed(self, sources: Sources, span: Span) -> tuple[Load, ...]:
+    def listed(self, sources: Sources) -> tuple[Load, ...]:
         """Of each forwarder the objects that arrived in the span."""
-        return self._each(lambda part: self._list_of(part, sources, span))
+        return self._each(lambda part: self._list_of(part, sources))
 
     def queued(self, began: datetime) -> tuple[Load, ...]:
         """Of each forwarder the queues of its dead letters; those without any are left out without a word."""
@@ -126,14 +125,15 @@ class Gathering:
         return tuple(answer for answer in answers if not isinstance(answer, Refused))
 
     def _parts(self) -> Sequence[Part]:
-        forwarders = sorted(self.estate.forwarders, key=str)
+        forwarders = sorted(filter(self.request.asks, self.estate.forwarders), key=str)
         answers = side_by_side(
             lambda one: part_of(one, self.estate, self.writer(one.target), self.request.rate), forwarders, self.stop
         )
         self.refused += [answer for answer in answers if isinstance(answer, Refused)]
         return [answer for answer in answers if isinstance(answer, Part)]
 
-    def _list_of(self, part: Part, sources: Sources, span: Span) -> Load | Refused:
+    def _list_of(self, part: Part, sources: Sources) -> Load | Refused:
+        span = self.request.span_of(part.forwarder)
         try:
             return listed(part, open_ledger(sources, part.forwarder, span), self.request, self.folder)
         except NoLedgerError as problem:

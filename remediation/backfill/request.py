@@ -2,13 +2,15 @@
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
 
 from fixtures.errors import InputError
+from fixtures.estate import Forwarder, Target
 from fixtures.ledger.span import Span, parse_span
+from remediation.backfill.after_fix import OPTION, spans_after
 from remediation.backfill.pace import FASTEST, SLOWEST, ErrorBudget, parse_budget
 
 VERB = "taegis-forwarders backfill"
@@ -20,6 +22,7 @@ class BackfillRequest:
 
     Attributes:
         span: when the objects arrived; None for dead letters of any time, and for a run that is resumed.
+        spans: where each forwarder has a span of its own, after a fix: theirs, and no other forwarder is asked.
         plan: only show what would be sent.
         yes: do not ask on a terminal.
         resume: id or folder of the run to go on with.
@@ -31,6 +34,7 @@ class BackfillRequest:
     """
 
     span: Span | None
+    spans: Mapping[tuple[Target, str], Span] | None
     plan: bool
     yes: bool
     resume: str | None
@@ -39,6 +43,16 @@ class BackfillRequest:
     again: bool
     budget: ErrorBudget
     rate: float | None
+
+    def asks(self, forwarder: Forwarder) -> bool:
+        """Whether the forwarder is one that this is about."""
+        return self.spans is None or (forwarder.target, forwarder.name) in self.spans
+
+    def span_of(self, forwarder: Forwarder) -> Span:
+        """From when until when its objects arrived; not to be asked without a span."""
+        span = self.span if self.spans is None else self.spans[forwarder.target, forwarder.name]
+        assert span is not None
+        return span
 
 
 class _Parser(argparse.ArgumentParser):
@@ -61,6 +75,8 @@ def parser() -> argparse.ArgumentParser:
     add = made.add_argument
     add("--since", metavar="T", help="from when objects arrived: 2026-11-01, 2026-11-01T06:00:00Z, or 7d, 36h ago")
     add("--until", metavar="T", help="until when; default: now. What arrives later is S3's own to announce")
+    add(OPTION, metavar="RUN", help="what this fix left open: for each forwarder what arrived while it was changed, and "
+        "since it was last seen to deliver")  # fmt: skip
     add("--plan", action="store_true", help="list, and show what would be sent and what it takes; sends nothing")
     add("--yes", action="store_true", help="do not ask on a terminal before the first call")
     add("--resume", metavar="RUN", help="go on with a backfill that was killed or stopped, with what is left of it")
@@ -83,16 +99,19 @@ def parse_request(arguments: Sequence[str], now: datetime) -> tuple[BackfillRequ
         InputError: a value cannot be used, or two options contradict each other.
     """
     given, rest = parser().parse_known_args(list(arguments))
+    begins = given.since or given.until or given.after_fix
     pairs = (
-        (given.resume and (given.since or given.until or given.from_dead_letter), "--resume",
-         "the run says what is sent", "leave --since, --until and --from-dead-letter out"),
+        (given.after_fix and (given.since or given.until), OPTION, "that run says since when",
+         "leave --since and --until out"),
+        (given.resume and (begins or given.from_dead_letter), "--resume",
+         "the run says what is sent", f"leave --since, --until, {OPTION} and --from-dead-letter out"),
         (given.resume and given.plan, "--resume", "it sends", "leave --plan out"),
         (given.resume and (given.only_certain or given.again), "--resume", "what is sent was fixed when the run began",
          "leave --only-certain and --again out"),
         (given.from_dead_letter and (given.only_certain or given.again), "--from-dead-letter",
          "what lies in a queue was not delivered", "leave --only-certain and --again out"),
-        (given.from_dead_letter and (given.since or given.until), "--from-dead-letter",
-         "a queue is emptied, whenever its events are of", "leave --since and --until out"),
+        (given.from_dead_letter and begins, "--from-dead-letter",
+         "a queue is emptied, whenever its events are of", f"leave --since, --until and {OPTION} out"),
         (given.until and not given.since, "--until", "there is no --since", "add --since"),
     )  # fmt: skip
     for wrong, option, reason, remedy in pairs:
@@ -103,9 +122,11 @@ def parse_request(arguments: Sequence[str], now: datetime) -> tuple[BackfillRequ
     for option in ("--fix", "--rollback", "--approved", "--shard", "--replay", "--merge", "--snapshot"):
         if any(word == option or word.startswith(f"{option}=") for word in rest):
             raise InputError(f"{VERB}: {option}", "it is for audits and fixes", "leave it out")
+    spans = spans_after(given.after_fix) if given.after_fix is not None else None
     return (
         BackfillRequest(
-            span=None if given.resume or given.from_dead_letter else parse_span(given.since, given.until, now),
+            span=_whole(spans) if spans else _typed(given, now),
+            spans=spans,
             plan=given.plan,
             yes=given.yes,
             resume=given.resume,
@@ -117,6 +138,14 @@ def parse_request(arguments: Sequence[str], now: datetime) -> tuple[BackfillRequ
         ),
         rest,
     )
+
+
+def _whole(spans: Mapping[tuple[Target, str], Span]) -> Span:
+    return Span(min(span.since for span in spans.values()), max(span.until for span in spans.values()))
+
+
+def _typed(given: argparse.Namespace, now: datetime) -> Span | None:
+    return None if given.resume or given.from_dead_letter else parse_span(given.since, given.until, now)
 
 
 def _rate(given: str | None) -> float | None:

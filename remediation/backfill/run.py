@@ -97,7 +97,7 @@ class BackfillRun:
         if self.request.span is None:
             return self.gathering.queued(self.began)
         sources = sources_of(self.config, self.request.span.until, How(told=Seldom(self.say)))
-        return self.gathering.listed(sources, self.request.span)
+        return self.gathering.listed(sources)
 
     def _resumed(self) -> int:
         told = read_book(iter_journal(self.journal.path))

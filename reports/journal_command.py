@@ -1,7 +1,6 @@
 """`taegis-forwarders journal RUN [--verify]`: what a run wrote, for people, and whether its record is whole."""
 
 import argparse
-import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import NoReturn
 
 from fixtures.errors import InputError
 from fixtures.run_folder import ROOT
-from remediation.journal import START, BrokenJournalError, read_journal
+from remediation.journal import BrokenJournalError, read_journal
+from remediation.journal_end import end_of_journal
 from remediation.journal_text import journal_lines, journal_summary
 
 _FILE = "journal.jsonl"
@@ -40,13 +40,13 @@ def run_journal_command(argv: Sequence[str]) -> int:
     except BrokenJournalError as broken:
         sys.stdout.write(f"BROKEN: {broken}\n")
         return _BROKEN
-    last, torn = _end_of(path)
+    end = end_of_journal(path)
     if given.verify:
-        sys.stdout.write(f"OK: {len(entries)} entries, each follows from the one before; last digest {last}\n")
+        sys.stdout.write(f"OK: {len(entries)} entries, each follows from the one before; last digest {end.last}\n")
     else:
         sys.stdout.write("".join(f"{line}\n" for line in journal_lines(entries)))
         sys.stdout.write(f"{journal_summary(entries)}; {len(entries)} entries, the chain holds\n")
-    if torn:
+    if end.torn:
         sys.stdout.write("The last line is torn, and left out: the run was killed while it wrote it.\n")
     return 0
 
@@ -58,10 +58,3 @@ def _journal_of(run: str) -> Path:
     known = sorted(path.parent.name for path in ROOT.glob(f"*/{_FILE}")) if ROOT.is_dir() else []
     remedy = f"the last ones are {', '.join(known[-3:])}" if known else f"stand where {ROOT} is, or give a run's folder"
     raise InputError(f"run {run}", f"no run of that name with a journal below {ROOT}", remedy)
-
-
-def _end_of(path: Path) -> tuple[str, bool]:
-    """Digest of the last whole line, and whether a torn one stands behind it."""
-    lines = path.read_bytes().split(b"\n")
-    whole = [line for line in lines[:-1] if line]
-    return hashlib.sha256(whole[-1]).hexdigest() if whole else START, bool(lines[-1])

@@ -9,7 +9,7 @@ from fixtures.errors import SuiteError
 from fixtures.estate import Target
 from fixtures.snapshot import read_snapshot, run_of_snapshot
 from remediation.journal import read_journal
-from reports.evidence.chain import chain_end
+from remediation.journal_end import end_of_journal
 from reports.evidence.manifest import Manifest, digest_of
 from reports.evidence.parts import approvals, journal, plan, results, snapshots
 from reports.evidence.planned import planned_steps
@@ -42,8 +42,8 @@ def _journal(path: Path, manifest: Manifest) -> Iterator[Said]:
     except SuiteError as broken:
         yield fault(f"{journal.FILE}: {str(broken).removeprefix(f'{path}, ')}")
         return
-    end = chain_end(path)
-    if end != manifest.journal:
+    end = end_of_journal(path)
+    if (end.lines, end.last) != (manifest.journal.lines, manifest.journal.last):
         yield fault(f"{journal.FILE}: it ends after {end.lines} lines, and ended after {manifest.journal.lines}; "
                     "or its last line is another one")  # fmt: skip
         return

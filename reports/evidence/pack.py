@@ -5,13 +5,23 @@ from pathlib import Path
 
 from checks.verdict import FIX_FAILED, INTERNAL, INTERRUPTED
 from fixtures.version import suite_version
+from remediation.journal_end import end_of_journal
 from remediation.write_run import JOURNAL
-from reports.evidence.chain import chain_end
 from reports.evidence.contents import PARTS
 from reports.evidence.folder import write_folder
 from reports.evidence.guard import guarded
 from reports.evidence.index import README, index_lines
-from reports.evidence.manifest import FILE, Ending, LackingPiece, ListedFile, Manifest, by_path, digest_of, listed
+from reports.evidence.manifest import (
+    FILE,
+    ChainEnd,
+    Ending,
+    LackingPiece,
+    ListedFile,
+    Manifest,
+    by_path,
+    digest_of,
+    listed,
+)
 from reports.evidence.material import Material
 from reports.evidence.piece import Lacking, PackFile, Part, text_file
 
@@ -47,14 +57,14 @@ def write_pack(path: Path, material: Material, parts: tuple[Part, ...] = PARTS) 
     index = text_file(README, index_lines(material, by_path(files), absent), "this index")
     contents.append((README, index.content))
     files.append(listed("index", README, index.about, index.content))
-    verdict = material.summary.verdict
+    verdict, end = material.summary.verdict, end_of_journal(material.folder / JOURNAL)
     manifest = Manifest(
         run=material.run,
         mode=material.summary.run.mode,
         made=material.made.isoformat(timespec="seconds"),
         suite=suite_version(),
         ending=Ending(code=verdict.code, sentence=verdict.sentence, whole=verdict.code not in _NOT_WHOLE),
-        journal=chain_end(material.folder / JOURNAL),
+        journal=ChainEnd(lines=end.lines, last=end.last),
         files=by_path(files),
         absent=tuple(absent),
     )

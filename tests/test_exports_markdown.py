@@ -7,6 +7,7 @@ import pytest
 from checks.outcome import Status
 from checks.result import Result
 from fixtures.estate import Estate
+from remediation.story import FixStory
 from reports.commands import Commands
 from reports.exports.markdown import markdown
 from reports.history.changes import Changes, History
@@ -59,6 +60,21 @@ def test_findings_are_told_by_cause_with_evidence_and_what_to_do() -> None:
         "  - to do: mend it",
         f"  - on {WHERE}",
     ]
+
+
+def test_what_a_fix_would_do_or_did_is_told() -> None:
+    failed = tuple(f"{WHERE}-{number}: update the stack" for number in range(12))
+    found = summary_of(case("runtime-custom", Status.FAILED, WHERE, found="go1.x", fix="forwarder-stack"))
+    story = FixStory(planned=13, fixed=4, failed=failed, notes=("to go on: --resume=run-1",))
+    told = markdown(replace(found, run=replace(found.run, fixing=True, story=story))).splitlines()
+    assert "- fix: 13 steps planned, 4 findings fixed" in told
+    assert f"  - failed, or stopped after a write: {WHERE}-0: update the stack" in told
+    assert "  - and 2 more failed, or stopped after a write" in told
+    assert "  - to go on: --resume=run-1" in told
+    assert "  - --fix would update the forwarder's stack through a gated change set" in told
+    assert "## Left to a person: 1" in told
+    planned = markdown(replace(found, run=replace(found.run, planning=True, story=FixStory(planned=1))))
+    assert "- plan: 1 step planned" in planned
 
 
 def test_waived_and_fixed_are_told_for_the_record() -> None:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from checks.outcome import Status
+from checks.registry import FIXES
 from checks.verdict import count
 from reports.acting import acting, command_for
 from reports.coverage import Coverage
@@ -16,6 +17,7 @@ from reports.history.changes import Change, ChangedFinding, History
 from reports.html_markup import anchor, listed
 from reports.standing import AccountRow, standing
 from reports.summary import Run, Summary
+from reports.terminal_text import fix_numbers
 from reports.waivers_text import waiver_troubles
 
 MOST = 20_000  # characters: a comment on GitHub takes 65,536, Slack 40,000, a job's summary a megabyte
@@ -70,6 +72,18 @@ def _seen(summary: Summary) -> Iterator[str]:
     yield f"- results: {_counted(summary.counts)}"
     for text, _ in waiver_troubles(run.waiving) if run.waiving else ():
         yield f"- {_text(text)}"
+    yield from _fixing(run)
+
+
+def _fixing(run: Run) -> Iterator[str]:
+    story = run.story
+    if story is None:
+        return
+    yield f"- {'plan' if run.planning else 'fix'}: {fix_numbers(story) or 'nothing to do'}"
+    for label, names in (("failed, or stopped after a write", story.failed), ("not done", story.undone)):
+        yield from (f"  - {label}: {_text(name)}" for name in names[:_ENTRIES])
+        yield from _rest(len(names), label, label, indent="  ")
+    yield from (f"  - {_text(note)}" for note in story.notes)
 
 
 def _gaps(seen: Coverage) -> Iterator[str]:
@@ -134,6 +148,9 @@ def _causes(title: str, groups: tuple[Group, ...]) -> Iterator[str]:
         yield f"- **{shared.status} {shared.severity}**, {len(group):,} x: {what}"
         if not refused and (shared.expected or shared.found):
             yield f"  - expected {_text(shared.expected)}; found {_text(shared.found)}"
+        would = FIXES.get(shared.fix, "") if shared.status is Status.FAILED else ""
+        if would:
+            yield f"  - --fix would {_text(would)}"
         if shared.remedy:
             yield f"  - to do: {_text(shared.remedy)}"
         yield f"  - on {_text(listed(group.subjects, _SUBJECTS))}"

@@ -2,8 +2,8 @@
 #   make demo     audit, fix and prove an emulated AWS estate on this machine, then judge the outcome; SIZE=40: a fleet
 #   make test     the suite's own tests          make test ARGS="-k trigger -x"
 #   make thorough what make test leaves out: policies with IAM enforced, a whole rollback, limits, fleets
-#   make scale    200 forwarders through their rings: one breaks, the run stops and is resumed
-#   make chaos    every fault at every write of a fix, then a resume: a quarter of an hour, and prints the table
+#   make scale    200 forwarders through their rings: undisturbed, and where one breaks, the run stops and is resumed
+#   make chaos    every fault at every write of a fix and of its rollback, then on: half an hour, and prints the table
 #   make lint     ruff, mypy, and that the generated pages are up to date
 #   make bench    what an audit costs, as ratios
 #   make docs     write the generated pages anew
@@ -32,8 +32,8 @@ THOROUGH := tests/test_chaos.py tests/test_end_to_end_approved.py tests/test_end
   tests/test_permission_undo.py tests/test_policy_fix_sandbox.py tests/test_policy_sandbox.py \
   tests/test_resume.py tests/test_resume_waivers.py tests/test_roll_back_end_to_end.py tests/test_shard_merge.py \
   tests/test_shard_waivers.py tests/test_workers_die.py
-# 200 forwarders through their rings: four minutes alone.
-SCALE := tests/test_end_to_end_rings.py
+# 200 forwarders through their rings, once undisturbed and once stopped by the tenth: four minutes each, alone.
+SCALE := tests/test_end_to_end_rings.py tests/test_end_to_end_scale.py
 
 .PHONY: help setup demo test thorough scale chaos lint bench docs lock clean
 .DEFAULT_GOAL := help

@@ -7,6 +7,7 @@ from itertools import combinations
 
 from fixtures.estate import CREATED, FUNCTION_NAME, Estate, Forwarder, Notification, Rule, Statement, Topic
 from fixtures.fact import value
+from fixtures.identify import reads_a_bucket
 
 S3 = "s3.amazonaws.com"
 SNS = "sns.amazonaws.com"
@@ -89,7 +90,13 @@ def topic_rules(notification: Notification, topic: str) -> tuple[Rule, ...]:
 
 
 def is_called_by_log_group(forwarder: Forwarder) -> bool:
-    """Whether a log-group subscription calls the forwarder: its policy lets CloudWatch Logs in, and not S3 or SNS."""
+    """Whether a log-group subscription calls the forwarder: its policy lets CloudWatch Logs in, and not S3 or SNS.
+
+    One of an integration that is known to read a bucket is not: a permission that was left over would hide that no rule
+    calls it.
+    """
+    if reads_a_bucket(forwarder.integration):
+        return False
     statements = [statement for statement in value(forwarder.policy) or () if statement.allow]
     services = {principal for statement in statements for principal in statement.principals}
     # logs.amazonaws.com, logs.us-east-1.amazonaws.com, logs.cn-north-1.amazonaws.com.cn, ...

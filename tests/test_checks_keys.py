@@ -170,7 +170,8 @@ NAMED = {
     "not shown": (encrypted(denied("s3:GetEncryptionConfiguration")),
                   f"UNKNOWN: {denied('s3:GetEncryptionConfiguration')}"),
     "no bucket": (an_estate(a_forwarder(bucket_name=None)), NOT_ASKED),
-    "called by a log group": (encrypted(Encryption("aws:kms", KEY), policy=(LOGS,)), NOT_ASKED),
+    "called by a log group": (
+        encrypted(Encryption("aws:kms", KEY), policy=(LOGS,), integration="awscloudwatchlogs"), NOT_ASKED),
 }  # fmt: skip
 
 

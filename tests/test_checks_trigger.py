@@ -28,6 +28,7 @@ wired, permitted = CHECKS["trigger-wired"], CHECKS["trigger-permission"]
 names_account, in_region = CHECKS["trigger-source-account"], CHECKS["trigger-region"]
 BUCKET = "cloudtrail-prod-logs"
 SOURCE = f"arn:aws:s3:::{BUCKET}"
+CLOUDWATCH = "awscloudwatchlogs"
 TOPIC, OTHER_TOPIC = an_arn("sns", "logs"), an_arn("sns", "alerts")
 FUNCTION = a_function().arn
 LOGS = a_statement(principals=("logs.us-east-1.amazonaws.com",), source_arns=(an_arn("logs", "log-group:app:*"),))
@@ -93,15 +94,23 @@ WIRED = {
     "a topic that no rule names": (
         estate_with(topics={TOPIC: (FUNCTION,)}), NO_RULE),
     "no rule, and a policy that is not shown": (
-        estate_with(policy=NO_POLICY),
+        estate_with(policy=NO_POLICY, integration=CLOUDWATCH),
         f"UNKNOWN: no rule calls it, and whether a log group does cannot be told: {NO_POLICY}"),
+    "no rule, a policy that is not shown, and an integration that is not known": (
+        estate_with(policy=NO_POLICY, integration=None),
+        f"UNKNOWN: no rule calls it, and whether a log group does cannot be told: {NO_POLICY}"),
+    "no rule, and a policy that nobody needs": (estate_with(policy=NO_POLICY), NO_RULE),
     "a rule, and a policy that is not shown": (estate_with(a_rule(), policy=NO_POLICY), PASSED),
     "no bucket": (an_estate(a_forwarder(bucket_name=None)), NOT_ASKED),
-    "called by a log group": (estate_with(policy=(LOGS,)), NOT_ASKED),
-    "called by a log group in China": (estate_with(policy=(LOGS_CHINA,)), NOT_ASKED),
-    "a log group that is denied": (estate_with(policy=(a_statement(
+    "called by a log group": (estate_with(policy=(LOGS,), integration=CLOUDWATCH), NOT_ASKED),
+    "called by a log group, of an integration that is not known": (
+        estate_with(policy=(LOGS,), integration=None), NOT_ASKED),
+    "called by a log group in China": (estate_with(policy=(LOGS_CHINA,), integration=CLOUDWATCH), NOT_ASKED),
+    "a log group that is denied": (estate_with(integration=CLOUDWATCH, policy=(a_statement(
         allow=False, principals=("logs.amazonaws.com",)),)), NO_RULE),
-    "called by a log group and by S3": (estate_with(policy=(LOGS, a_statement())), NO_RULE),
+    "called by a log group and by S3": (
+        estate_with(policy=(LOGS, a_statement()), integration=CLOUDWATCH), NO_RULE),
+    "a log group's permission was left over on one that reads a bucket": (estate_with(policy=(LOGS,)), NO_RULE),
     "a bucket that is gone": (
         an_estate(a_forwarder(), buckets=[a_bucket(BUCKET, notification=Absent(f"bucket {BUCKET}"))]),
         f"FAILED: expected bucket {BUCKET}; found bucket {BUCKET} does not exist"),
@@ -224,7 +233,7 @@ PERMITTED_BY_WAY = {
     "a topic that is not shown": (
         estate_with(to(TOPIC), topics={TOPIC: NO_TOPIC}), f"UNKNOWN: whom {TOPIC} reaches: {NO_TOPIC}"),
     "an alias has a policy of its own": (estate_with(a_rule(arn=f"{FUNCTION}:live")), f"UNKNOWN: {ALIAS}"),
-    "called by a log group": (estate_with(policy=(LOGS,)), NOT_ASKED),
+    "called by a log group": (estate_with(policy=(LOGS,), integration=CLOUDWATCH), NOT_ASKED),
 }  # fmt: skip
 
 

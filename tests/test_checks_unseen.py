@@ -81,8 +81,8 @@ def with_key_and_tags() -> Estate:
 
 
 def unwired() -> Estate:
-    """One that no rule calls."""
-    return an_estate(a_forwarder(), buckets=[a_bucket(BUCKET)])
+    """One that no rule calls, and a log group may."""
+    return an_estate(a_forwarder(integration="awscloudwatchlogs"), buckets=[a_bucket(BUCKET)])
 
 
 def nobody() -> Estate:

@@ -8,6 +8,7 @@ from checks.registry import FACTS
 from fixtures.estate import Estate, Target
 from fixtures.fact import NOT_READ, Cause, Unreadable, value
 from fixtures.observe import Entrance, Question
+from tests.aws_answers import in_words
 from tests.looking import EVERYTHING, FIRST, ONE, OTHER, SECOND, SOME, Looker, facts_of_forwarders
 
 
@@ -73,6 +74,16 @@ class TestCost:
         unread = {name for (_, name), found in facts_of_forwarders(estate).items() if found == NOT_READ}
         assert "drift" in unread
         assert not unread & asked
+
+    def test_a_policy_is_read_only_where_no_rule_calls_and_a_log_group_may(self, looker: Looker) -> None:
+        looker.proxy.say("s3:GetBucketNotificationConfiguration",
+                         lambda _: in_words("s3:GetBucketNotificationConfiguration", {}))  # fmt: skip
+        estate = looker.look(Question(frozenset({"notification", "unwired_policy"})))
+        with_bucket = [forwarder for forwarder in estate.forwarders if forwarder.bucket_name]
+        read = {forwarder.integration for forwarder in with_bucket if forwarder.policy != NOT_READ}
+        spared = {forwarder.integration for forwarder in with_bucket if forwarder.policy == NOT_READ}
+        assert "awscloudwatchlogs" in read
+        assert spared == {"awscloudtrail"}
 
     def test_only_selected_forwarders_are_read(self, looker: Looker) -> None:
         estate = looker.look(Question(FACTS, forwarders=("cloudtrail-prod",)), looker.entrance(ONE, FIRST))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from checks.result import Result
 from fixtures.estate import Estate, Target
 from fixtures.look import LOOK
-from fixtures.run_folder import run_folder, run_id, write_private
+from fixtures.run_folder import run_folder, run_id
 from fixtures.snapshot import write_snapshot
 from fixtures.state import DESIRES, OPTIONS
 from fixtures.whole_file import write_whole
@@ -76,7 +76,7 @@ class FixRun(WriteRun):
             write_record(options, folder, self.held.tests)
             write_snapshot(self.estate, folder / BEFORE)
             if options.approved:
-                write_private(folder / APPROVED, options.approved.read_text(encoding="utf-8"))
+                write_whole(folder / APPROVED, (options.approved.read_bytes(),))
         journal = Journal(folder / JOURNAL, take_up=bool(options.resume))
         try:
             if options.resume:

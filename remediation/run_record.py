@@ -12,8 +12,8 @@ from fixtures.accounts import AccountsFile, Source, parse_source
 from fixtures.errors import InputError
 from fixtures.option_values import RingSize
 from fixtures.options import Options
-from fixtures.run_folder import write_private
 from fixtures.settings import DEFAULT_FILE
+from fixtures.whole_file import write_whole
 
 FILE = "run.json"
 
@@ -120,7 +120,7 @@ def write_record(options: Options, folder: Path, tests: Iterable[str]) -> None:
         log_window=options.log_window,
         proof_timeout=options.proof_timeout,
     )
-    write_private(folder / FILE, record.model_dump_json(indent=2) + "\n")
+    write_whole(folder / FILE, (record.model_dump_json(indent=2), "\n"))
 
 
 def _source(source: Source | None) -> str | None:

@@ -15,9 +15,10 @@ from checks.outcome import Status
 from fixtures.estate import Estate, Identity, Target
 from fixtures.look import LOOK, look_again
 from fixtures.observe import merged
-from fixtures.run_folder import run_folder, run_id, write_private
+from fixtures.run_folder import run_folder, run_id
 from fixtures.snapshot import write_snapshot
 from fixtures.state import ESTATE, OPTIONS
+from fixtures.whole_file import write_whole
 from remediation.access import Access
 from remediation.consent import confirmed
 from remediation.cutover import CutoverLedger, Cutovers
@@ -121,9 +122,9 @@ class WriteRun(ABC):
         options = self.config.stash[OPTIONS]
         # a round of a resumed run has a name of its own: the plan that the run began with stays
         path = run_folder(self.config) / f"plan{plan.run.removeprefix(run_id(self.config))}.json"
-        write_private(path, plan.json())
+        write_whole(path, (plan.json(),))
         text = path.with_suffix(".txt")
-        write_private(text, "".join(f"{line}\n" for line in plan.lines(calls=True, each=True)))
+        write_whole(text, (f"{line}\n" for line in plan.lines(calls=True, each=True)))
         everything = self.config.get_verbosity() > 0
         lines = list(plan.lines(calls=options.plan or everything, each=everything))
         if len(lines) > _LINES and not everything:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from fixtures.run_folder import write_private
+from fixtures.whole_file import write_whole
 
 FILE: Final = "not-delivered.jsonl"
 
@@ -15,5 +15,5 @@ def write_aside(path: Path, found: Iterable[tuple[str, str, str]]) -> tuple[str,
     rows = tuple(found)
     if rows:
         lines = [json.dumps({"forwarder": who, "object": what, "reason": why}) for who, what, why in rows]
-        write_private(path, "\n".join(lines) + "\n")
+        write_whole(path, (f"{line}\n" for line in lines))
     return tuple(f"{what}: {why}" for _, what, why in rows)

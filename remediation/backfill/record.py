@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fixtures.errors import InputError
-from fixtures.run_folder import write_private
+from fixtures.whole_file import write_whole
 from remediation.backfill.earlier import RECORD
 from remediation.backfill.pace import parse_budget
 from remediation.backfill.request import BackfillRequest
@@ -48,7 +48,7 @@ class BackfillRecord(BaseModel):
 
 def write_record(folder: Path, record: BackfillRecord) -> None:
     """Keep it in the run's folder."""
-    write_private(folder / RECORD, record.model_dump_json(indent=2) + "\n")
+    write_whole(folder / RECORD, (record.model_dump_json(indent=2), "\n"))
 
 
 def read_record(folder: Path) -> BackfillRecord:

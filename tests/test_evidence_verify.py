@@ -157,6 +157,13 @@ def test_a_journal_of_another_run_is_told_also_where_its_end_was_mended(
     assert (code, faults) == (1, [f"{JOURNAL}: it speaks of run {OTHER_RUN}"])
 
 
+def test_a_pack_of_a_version_that_knew_fewer_parts_holds(pack: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = manifest_of(pack)
+    absent = [piece.model_dump() for piece in manifest.absent if piece.part != "shards"]
+    manifest_with(pack, absent=absent, parts=[name for name in manifest.parts if name != "shards"])
+    assert verified(capsys, pack)[:2] == (0, [])
+
+
 def test_an_approved_plan_that_is_another_one_is_told(pack: Path, capsys: pytest.CaptureFixture[str]) -> None:
     approvals = json.loads((pack / "approvals.json").read_text())
     pack.joinpath("approvals.json").write_text(json.dumps({**approvals, "approved_plan": {"sha256": "0" * 64}}))

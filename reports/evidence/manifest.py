@@ -62,7 +62,10 @@ class Ending(_Frozen):
 
 
 class Manifest(_Frozen):
-    """The whole of `manifest.json`; files sorted by path, what is absent in the order of the parts."""
+    """The whole of `manifest.json`; files sorted by path, what is absent in the order of the parts.
+
+    `parts` are all that the version knew that wrote it: a later one may know more.
+    """
 
     format: Literal["taegis-forwarders evidence"] = FORMAT
     version: Literal[1] = VERSION
@@ -72,11 +75,12 @@ class Manifest(_Frozen):
     suite: str
     ending: Ending
     journal: ChainEnd
+    parts: tuple[str, ...]
     files: tuple[ListedFile, ...]
     absent: tuple[LackingPiece, ...]
 
     @property
-    def parts(self) -> frozenset[str]:
+    def told(self) -> frozenset[str]:
         """The parts of which there is a file, or a reason why there is none."""
         return frozenset({file.part for file in self.files} | {piece.part for piece in self.absent})
 

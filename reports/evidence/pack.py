@@ -65,6 +65,7 @@ def write_pack(path: Path, material: Material, parts: tuple[Part, ...] = PARTS) 
         suite=suite_version(),
         ending=Ending(code=verdict.code, sentence=verdict.sentence, whole=verdict.code not in _NOT_WHOLE),
         journal=ChainEnd(lines=end.lines, last=end.last),
+        parts=tuple(part.name for part in parts),
         files=by_path(files),
         absent=tuple(absent),
     )

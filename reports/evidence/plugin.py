@@ -91,7 +91,7 @@ class EvidencePack:
         elif self._written:
             absent = count(self._written.absent, "piece")
             yield Line(
-                f"evidence   {self._typed}: {count(self._written.files, 'file')}, {absent} absent, with the reason"
+                f"evidence   {self._typed}: {count(self._written.files, 'file')}, {absent} absent, each with its reason"
             )
             yield Line(f"           SHA-256 of its manifest, for the ticket: {self._written.digest}")
 

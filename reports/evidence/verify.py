@@ -6,7 +6,6 @@ from pathlib import Path
 
 from checks.verdict import count
 from reports.evidence.coherence import coherent
-from reports.evidence.contents import PARTS
 from reports.evidence.manifest import FILE, BrokenManifestError, ListedFile, Manifest, digest_of, read_manifest
 from reports.evidence.said import Said, fault, holds
 
@@ -37,12 +36,12 @@ def _manifest(folder: Path, manifest: Manifest, digest: str | None) -> Iterator[
         yield fault(f"{FILE}: its SHA-256 is {found}, and not the one that was given")
     else:
         yield holds(f"{FILE}: version {manifest.version}, SHA-256 {found}{', as given' if digest else ''}")
-    silent = [part.name for part in PARTS if part.name not in manifest.parts]
+    silent = [name for name in manifest.parts if name not in manifest.told]
     for name in silent:
         yield fault(f"part {name}: neither there nor said to be absent")
     if not silent:
         told = count(len(manifest.absent), "piece") if manifest.absent else "nothing"
-        yield holds(f"parts: all {len(PARTS)} told; {told} absent, with the reason")
+        yield holds(f"parts: all {len(manifest.parts)} told; {told} absent, with the reason")
 
 
 def _files(folder: Path, manifest: Manifest) -> Iterator[Said]:

@@ -45,7 +45,7 @@ class Commands:
         return self._line(scope, ("--fix", *writes))
 
     def backfill(self, scope: Scope, span: Sequence[str]) -> str:
-        """What sends the objects of a span; `span` are its options."""
+        """What sends the objects of a span; `span` are its options, or say which fix left them open."""
         given = self.options
         writes = [f"--fix-role={given.fix_role}"] if given.fix_role and not given.sandbox else []
         return self._line(replace(scope, checks=()), (*span, *writes), (INSTALLED, "backfill"))

@@ -3,25 +3,23 @@
 from html import escape
 
 from remediation.cutover import CutoverLedger
-from reports.arrivals import OpenQuestion, in_all, open_questions
+from reports.arrivals import OpenQuestion, in_all, open_questions, sending
 from reports.commands import Commands
-from reports.html_markup import section
+from reports.html_markup import command, listed, section
 
 
-def arrivals_block(ledgers: tuple[CutoverLedger, ...], commands: Commands | None) -> str:
-    """A row for each forwarder with open objects; empty where no ledger was read."""
-    summary = in_all(ledgers)
-    questions = open_questions(ledgers, commands)
+def arrivals_block(ledgers: tuple[CutoverLedger, ...], run: str, commands: Commands | None) -> str:
+    """What is open, by reason, with the command that sends it; empty where no ledger was read."""
+    summary, questions = in_all(ledgers), open_questions(ledgers)
     if not summary and not questions:
         return ""
     body = f"<p>{escape(summary)}</p>" if summary else ""
-    if questions:
-        head = "".join(f'<th scope="col">{title}</th>' for title in ("Forwarder", "Open", "What sends it"))
-        rows = "".join(map(_row, questions))
-        body += f'<table class="calendar"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    body += "".join(map(_question, questions))
+    sends = sending(ledgers, run, commands)
+    if sends:
+        body += f"<p>{command(sends)}</p>"
     return section("arrived", "What arrived meanwhile", body, note="every object is in ledger.jsonl")
 
 
-def _row(question: OpenQuestion) -> str:
-    command = f"<code>{escape(question.command)}</code>" if question.command else ""
-    return f'<tr><th scope="row">{escape(question.subject)}</th><td>{escape(question.told)}</td><td>{command}</td></tr>'
+def _question(question: OpenQuestion) -> str:
+    return f"<p>{escape(question.told)}<br><small>{escape(listed(question.subjects))}</small></p>"

@@ -24,7 +24,7 @@ from reports.waivers_text import waiver_troubles
 STYLE = Path(__file__).with_name("page.css")
 SCRIPT = Path(__file__).with_name("page.js")
 _LINKS = (
-    ("arrived", "What arrived"), ("act", "Who must act"), ("changes", "What changed"), ("where", "Where"),
+    ("act", "Who must act"), ("arrived", "What arrived"), ("changes", "What changed"), ("where", "Where"),
     ("findings-by-cause", "Why"), ("runtimes", "Until when"), ("trend", "Trend"), ("rows", "Results"),
 )  # fmt: skip
 
@@ -51,10 +51,10 @@ def _parts(summary: Summary, results_link: str) -> Iterator[str]:
     found = standing(run.results, run.estate)
     yield f'<div class="tiles">{"".join(_tiles(summary))}</div>'
     yield from _fixing(summary)
-    if run.story:
-        yield arrivals_block(run.story.ledger, commands)
     yield from _waivers(run.waiving)
     yield who_must_act(found, commands, fixing=run.fixing)
+    if run.story:
+        yield arrivals_block(run.story.ledger, run.id, commands)
     yield from _gaps(summary.coverage)
     if run.history:
         yield changes_block(run.history)

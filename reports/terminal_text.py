@@ -6,7 +6,7 @@ from checks.outcome import Status
 from checks.verdict import count
 from remediation.story import FixStory
 from reports import terminal_groups
-from reports.arrivals import in_all, open_questions
+from reports.arrivals import in_all, open_questions, sending
 from reports.coverage import Coverage, Gap
 from reports.delivery.text import delivery_lines
 from reports.exports.exported import exported_lines
@@ -50,14 +50,13 @@ def sections(summary: Summary, limits: Limits) -> Iterator[Section]:
 
 def _open_questions(run: Run, limits: Limits) -> Iterator[Line]:
     """What a fix left open: a forwarder is repaired, and what arrived before is not thereby delivered."""
-    questions = open_questions(run.story.ledger, run.commands) if run.story else ()
-    shown = questions[: limits.subjects]
-    for question in shown:
-        yield Line(f"{question.subject}: {question.told}", "yellow")
-        if question.command:
-            yield Line(f"  {question.command}")
-    if len(questions) > len(shown):
-        yield Line(f"{count(len(questions) - len(shown), 'more forwarder')}; {limits.rest}", "yellow")
+    ledger = run.story.ledger if run.story else ()
+    for question in open_questions(ledger):
+        yield Line(question.told, "yellow")
+        yield Line(f"  on  {listed(question.subjects, limits)}")
+    sends = sending(ledger, run.id, run.commands)
+    if sends:
+        yield Line(f"  to send it: {sends}")
 
 
 def _totals(summary: Summary, limits: Limits) -> Iterator[Line]:

@@ -84,7 +84,10 @@ class Gathering:
     refused: list[Refused] = field(default_factory=list)
 
     def listed(self, sources: Sources) -> tuple[Load, ...]:
-        """Of each forwarder the objects that arrived in the span."""
+        """Of each forwarder the objects that arrived in its span."""
+        known = {(one.target, one.name) for one in self.estate.forwarders}
+        for target, name in sorted((self.request.spans or {}).keys() - known):
+            self._miss(f"{target}/{name}")
         return self._each(lambda part: self._list_of(part, sources))
 
     def queued(self, began: datetime) -> tuple[Load, ...]:

@@ -75,8 +75,8 @@ def parser() -> argparse.ArgumentParser:
     add = made.add_argument
     add("--since", metavar="T", help="from when objects arrived: 2026-11-01, 2026-11-01T06:00:00Z, or 7d, 36h ago")
     add("--until", metavar="T", help="until when; default: now. What arrives later is S3's own to announce")
-    add(OPTION, metavar="RUN", help="what this fix left open: for each forwarder what arrived while it was changed, and "
-        "since it was last seen to deliver")  # fmt: skip
+    add(OPTION, metavar="RUN", help="what this fix left open: of each forwarder what arrived while it was changed, "
+        "and since it was last seen to deliver")  # fmt: skip
     add("--plan", action="store_true", help="list, and show what would be sent and what it takes; sends nothing")
     add("--yes", action="store_true", help="do not ask on a terminal before the first call")
     add("--resume", metavar="RUN", help="go on with a backfill that was killed or stopped, with what is left of it")

@@ -11,6 +11,7 @@ from checks.outcome import Status
 from checks.registry import FIXES
 from checks.verdict import count
 from reports.acting import acting, command_for
+from reports.arrivals import open_questions, sending
 from reports.coverage import Coverage
 from reports.grouping import Group
 from reports.history.changes import Change, ChangedFinding, History
@@ -51,6 +52,7 @@ def _lines(summary: Summary, report_url: str) -> Iterator[str]:
     elif run.history_trouble:
         yield from ("", f"What changed cannot be told: {_text(run.history_trouble)}")
     yield from _acts(run)
+    yield from _open(run)
     yield from _causes("Left to a person" if run.fixing else "Findings by cause", summary.findings)
     yield from _short("Could not tell", summary.unseen)
     yield from _short("Waived", summary.waived)
@@ -123,6 +125,22 @@ def _acts(run: Run) -> Iterator[str]:
         if run.commands and row.open:
             yield f"  {_code(command_for(row, run.commands))}"
     yield from _rest(len(rows), "account", "accounts")
+
+
+def _open(run: Run) -> Iterator[str]:
+    """What a fix left open: objects that nobody has seen delivered."""
+    ledger = run.story.ledger if run.story else ()
+    questions = open_questions(ledger)
+    if not questions:
+        return
+    yield from ("", "## Fixed, and open: what nobody has seen delivered", "")
+    for question in questions[:_ENTRIES]:
+        yield f"- {_text(question.told)}"
+        yield f"  - on {_text(listed(question.subjects, _SUBJECTS))}"
+    yield from _rest(len(questions), "reason", "reasons")
+    sends = sending(ledger, run.id, run.commands)
+    if sends:
+        yield f"- to send it: {_code(sends)}"
 
 
 def _who(row: AccountRow) -> str:

@@ -29,12 +29,13 @@ OPTIONAL: Final[Mapping[str, str]] = {
     "simulate": "for --fix and --plan: asks IAM before the first write whether the fixer may do what the plan needs",
     "rollback": "for --rollback: takes back what a run made (uploads, its bucket when empty, permissions)",
     "test-event": "for --send-test-event: calls a forwarder, which sends one object to XDR a second time",
+    "dead-letters": "for backfill --from-dead-letter: reads messages, and takes them out of their queues",
     "topic": "for --notify: publishes to SNS topics; --topic=ARN,... names them",
     "encrypted-topic": "for topics that are encrypted with a customer managed key: uses it through SNS",
     "security-hub": "for --security-hub: imports findings, looks at those that are there, sets aside what is waived",
 }
 # Left out unless it is asked for: it reads a secret, sends something, or is needed in some places only.
-ON_REQUEST: Final = frozenset({"compare-secret", "encrypted-topic", "security-hub", "test-event"})
+ON_REQUEST: Final = frozenset({"compare-secret", "dead-letters", "encrypted-topic", "security-hub", "test-event"})
 _BY_CLOUDFORMATION_ABOUT: Final = (
     "what CloudFormation does in the caller's name for the templates' resource types, from the types' schemas; "
     "only CloudFormation may use it (aws:CalledVia)"

@@ -104,6 +104,7 @@ _BY_ACTION: Final[Mapping[str, Scope]] = {
     "kms:Decrypt": OBJECT_KEYS,
     "kms:GetKeyPolicy": KEYS,
     "lambda:AddPermission": FUNCTIONS,
+    "lambda:GetAccountSettings": EVERYTHING,
     "lambda:GetFunction": FUNCTIONS,
     "lambda:GetFunctionCodeSigningConfig": FUNCTIONS,
     "lambda:GetFunctionEventInvokeConfig": FUNCTIONS,
@@ -148,8 +149,11 @@ _BY_ACTION: Final[Mapping[str, Scope]] = {
     "sns:GetSubscriptionAttributes": EVERYTHING,
     "sns:ListSubscriptionsByTopic": TOPICS,
     "sns:Publish": DELIVERY_TOPICS,
+    "sqs:ChangeMessageVisibility": QUEUES,
+    "sqs:DeleteMessage": QUEUES,
     "sqs:GetQueueAttributes": QUEUES,
     "sqs:GetQueueUrl": QUEUES,
+    "sqs:ReceiveMessage": QUEUES,
     "sts:GetCallerIdentity": EVERYTHING,
 }
 # Who needs an action on something else than the others do.
@@ -161,6 +165,7 @@ _BY_NEED: Final[Mapping[tuple[str, str], Scope]] = {
     ("inventory.read_inventory_file", "s3:GetObject"): INVENTORIES,
     ("SecureOldPackage", "s3:PutObject"): OLD_PACKAGES,
     ("lock", "s3:DeleteObject"): LOCKS,
+    ("backfill.sendable", "s3:GetObject"): OBJECTS,
     ("topic", "kms:Decrypt"): TOPIC_KEYS,
     ("topic", "kms:GenerateDataKey"): TOPIC_KEYS,
 }

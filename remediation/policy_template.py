@@ -16,6 +16,7 @@ ROLE_NAME: Final = r"^[\w+=,.@-]{1,64}$"
 _WORK: Final[Mapping[str, tuple[str, str]]] = {
     "audit": ("read", "--role"),
     "fix": ("migrate", "--fix-role"),
+    "backfill": ("send what was missed to", "--fix-role of a backfill"),
     "deliver": ("tell what it found of", "--delivery-role"),
 }
 _INLINE: Final = INLINE_LIMIT - 200  # the frames of several documents count too
@@ -29,7 +30,7 @@ class RoleSpec:
     """One role to be made.
 
     Attributes:
-        purpose: `audit`, `fix` or `deliver`.
+        purpose: `audit`, `fix`, `backfill` or `deliver`.
         name: its default name.
         principal: who may assume it (an account id or an IAM ARN); None to be asked for when the stack is made.
         external_id: what has to be given for that, empty for nothing.

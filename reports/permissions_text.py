@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from remediation.backfill.needs import BACKFILL_NEEDS
 from remediation.policy import (
     BY_CLOUDFORMATION,
     ON_REQUEST,
@@ -33,6 +34,7 @@ the engine's parts declare in the code; tests hold that to the calls that are ma
 | --- | --- |
 | `taegis-forwarders policy audit` | the policy of the role for `--role`, as JSON |
 | `taegis-forwarders policy fix --release=DIR` | that of the role for `--fix-role`, for this release's templates |
+| `taegis-forwarders policy backfill --with=dead-letters` | that of the role for a backfill's `--fix-role` |
 | `taegis-forwarders policy deliver --topic=ARN` | that of the role for `--delivery-role` |
 | `... --format=cloudformation --principal=ACCOUNT --external-id=ID` | a template that makes the role |
 | `... --format=stackset` | a template that makes a StackSet, which makes the role in every account |
@@ -72,6 +74,14 @@ role's template attaches as many as it takes.
 
 Whoever may use this role can make IAM roles by way of a stack's template, as with every role that deploys templates
 with roles in them: trust it to few, and for the time of a migration.
+"""
+_BACKFILL = """
+## The role of a backfill
+
+`taegis-forwarders backfill --fix-role=ROLE` calls functions, watches their logs and holds the target's lock with what
+is below; what it lists it reads with `--role`, as `ledger` does. It changes no stack, no bucket's document and no
+object. With one role for both, or with the fix role, attach the policies together.
+
 """
 _DELIVERY = """
 ## The delivery role
@@ -139,6 +149,11 @@ def permissions_page() -> str:
         *_statement_table(direct),
         "\nWho needs what:\n\n",
         *_needs_table(fix_needs(), "part of the engine, or step"),
+        _BACKFILL,
+        *_optional_table(BACKFILL_NEEDS),
+        *_statement_table(policy_of(BACKFILL_NEEDS, OPTIONAL)),
+        "\nWho needs what:\n\n",
+        *_needs_table(BACKFILL_NEEDS, "part of the backfill"),
         _DELIVERY,
         *_optional_table(DELIVERY_NEEDS),
         *_statement_table(policy_of(DELIVERY_NEEDS, OPTIONAL)),

@@ -11,11 +11,13 @@ from typing import NoReturn
 from fixtures.errors import InputError, near
 from fixtures.notify_target import Topic, parse_target
 from fixtures.release import Release, read_release
+from remediation.backfill.needs import BACKFILL_NEEDS
 from remediation.policy import (
     ALWAYS,
     BY_CLOUDFORMATION,
     ON_REQUEST,
     OPTIONAL,
+    Need,
     Statement,
     audit_needs,
     audit_policy,
@@ -39,9 +41,13 @@ from remediation.policy_template import (
 from reports.delivery.needs import DELIVERY_NEEDS
 
 ROLES: Mapping[str, str] = {
-    "audit": "TaegisForwarderAudit", "fix": "TaegisForwarderFix", "deliver": "TaegisForwarderDelivery"
+    "audit": "TaegisForwarderAudit", "fix": "TaegisForwarderFix", "backfill": "TaegisForwarderBackfill",
+    "deliver": "TaegisForwarderDelivery",
 }  # fmt: skip
-_A: Mapping[str, str] = {"audit": "an audit", "fix": "a fix", "deliver": "a delivery"}
+_A: Mapping[str, str] = {
+    "audit": "an audit", "fix": "a fix", "backfill": "a backfill", "deliver": "a delivery"
+}  # fmt: skip
+_FIXED: Mapping[str, tuple[Need, ...]] = {"backfill": BACKFILL_NEEDS, "deliver": DELIVERY_NEEDS}
 FORMATS = ("json", "cloudformation", "stackset")
 _COMMAND = "taegis-forwarders policy"
 _GLOB = re.compile(r"[A-Za-z0-9*?._-]+")
@@ -80,7 +86,7 @@ def run_policy_command(argv: Sequence[str]) -> int:
 def _statements(purpose: str, groups: tuple[str, ...], used: Mapping[str, frozenset[str]]) -> tuple[Statement, ...]:
     if purpose == "fix":
         return fix_policy(groups, used)
-    found = audit_policy(groups) if purpose == "audit" else policy_of(DELIVERY_NEEDS, groups)
+    found = audit_policy(groups) if purpose == "audit" else policy_of(_FIXED[purpose], groups)
     if not found:
         raise InputError(f"{_COMMAND} {purpose}: --without", "nothing is left to grant", "leave something in")
     return found
@@ -99,7 +105,7 @@ def _parsed(argv: Sequence[str]) -> argparse.Namespace:
     parser = _Parser(prog=_COMMAND, description="the least that a run needs, made from what the code says")
     add = parser.add_argument
     add("purpose", choices=tuple(ROLES), help="the role that reads (--role), the one that writes "
-        "(--fix-role), or the one that notifies (--delivery-role)")  # fmt: skip
+        "(--fix-role), that of a backfill (its --fix-role), or the one that notifies (--delivery-role)")  # fmt: skip
     add("--format", choices=FORMATS, default="json",
         help="json: the policy; cloudformation: a template that makes the role; stackset: one that makes it in "
         "every account of an organization but the management account (default: json)")  # fmt: skip
@@ -156,7 +162,7 @@ def _groups(given: argparse.Namespace) -> tuple[str, ...]:
 
 def _optional(given: argparse.Namespace) -> tuple[str, ...]:
     needs = {"audit": audit_needs, "fix": fix_needs}.get(given.purpose)
-    return optional_groups(needs() if needs else DELIVERY_NEEDS)
+    return optional_groups(needs() if needs else _FIXED[given.purpose])
 
 
 def _names(option: str, text: str | None, known: Sequence[str]) -> tuple[str, ...]:

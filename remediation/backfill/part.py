@@ -19,7 +19,7 @@ from remediation.backfill.watch import LogWatch
 from remediation.preflight import Obstacle
 from remediation.writer import Writer
 
-ACTIONS: Final = ("lambda:GetAccountSettings", "lambda:GetFunctionEventInvokeConfig", "logs:FilterLogEvents")
+ACTIONS: Final = ("lambda:GetAccountSettings", "lambda:GetFunctionEventInvokeConfig")
 _RETRIES: Final = 2  # Lambda's default
 _SAMPLE: Final = timedelta(hours=1)  # of the log, to learn how long calls take
 

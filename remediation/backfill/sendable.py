@@ -16,7 +16,8 @@ from fixtures.ledger.entry import Delivery, Entry
 from fixtures.ledger.logged_object import ARCHIVED, LoggedObject
 from remediation.writer import Writer
 
-ACTIONS: Final = ("s3:GetObject",)
+# S3 tells that an object is gone to those alone who may list the bucket (S3 API reference, HeadObject).
+ACTIONS: Final = ("s3:GetObject", "s3:ListBucket")
 ASKED_FOR: Final = ARCHIVED | {"INTELLIGENT_TIERING"}  # of which only S3 knows whether they can be read now
 _WINDOW: Final = 256  # objects that are asked for together
 _THREADS: Final = 8

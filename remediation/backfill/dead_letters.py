@@ -81,10 +81,6 @@ def queues_of(
     function = value(forwarder.function)
     named = [function.dead_letter_arn if function else None, destination]
     arns = [arn for arn in dict.fromkeys(named) if arn]
-    if not arns:
-        return (), (
-            Obstacle("it has no dead-letter queue and no destination for failures", "list its bucket: --since"),
-        )
     queues: list[Queue] = []
     obstacles: list[Obstacle] = []
     for arn in arns:

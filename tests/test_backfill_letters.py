@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -148,8 +149,6 @@ def test_the_queues_are_those_of_function_and_destination_and_behind_topics(moto
 
 
 def with_letters(arn: str | None):  # type: ignore[no-untyped-def]  # noqa: ANN201  a forwarder of the estates
-    from dataclasses import replace  # noqa: PLC0415  for this one change
-
     function = value(a_forwarder().function)
     assert function is not None
     return a_forwarder(function=replace(function, dead_letter_arn=arn))

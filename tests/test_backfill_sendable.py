@@ -96,7 +96,7 @@ def head(**headers: str) -> object:
 _RESTORING = 'ongoing-request="true"'
 ARCHIVED = {
     "archived (GLACIER): restore it (RestoreObject), then run again": ("GLACIER", {"storage_class": "GLACIER"}),
-    "archived, and being restored: run again when that is done": ("DEEP_ARCHIVE", {"restore": 'ongoing-request="true"'}),
+    "archived, and being restored: run again when that is done": ("DEEP_ARCHIVE", {"restore": _RESTORING}),
     "archived by Intelligent-Tiering (ARCHIVE_ACCESS): restore it (RestoreObject), then run again": (
         "INTELLIGENT_TIERING", {"archive_status": "ARCHIVE_ACCESS"}),
 }  # fmt: skip
@@ -212,8 +212,8 @@ def test_what_makes_no_sense_is_refused_in_one_line(arguments: tuple[str, ...]) 
 
 
 def test_an_audits_options_are_passed_on() -> None:
-    request, rest = parse_request(
-        ["--regions=us-east-1", "--since=7d", "--role=Audit", "--yes", "--forwarders=a*", "--rate=2.5"], NOW)  # fmt: skip
+    given = ["--regions=us-east-1", "--since=7d", "--role=Audit", "--yes", "--forwarders=a*", "--rate=2.5"]
+    request, rest = parse_request(given, NOW)
     assert rest == ["--regions=us-east-1", "--role=Audit", "--forwarders=a*", "--yes"]
     assert request.span is not None
     assert (request.span.since, request.span.until) == (NOW - timedelta(days=7), NOW)

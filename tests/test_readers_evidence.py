@@ -142,12 +142,20 @@ class TestMetrics:
         assert found.reason == "1 of 4 results are missing"
 
     @pytest.mark.parametrize(
-        ("window", "period"),
-        [(timedelta(hours=24), 60), (timedelta(days=5), 300), (timedelta(days=60), 3600), (timedelta(days=90), 86400)],
+        ("window", "period", "updated"),
+        [
+            (timedelta(hours=2), 60, 60),
+            (timedelta(hours=24), 900, 60),
+            (timedelta(days=5), 3600, 300),
+            (timedelta(days=60), 86400, 3600),
+            (timedelta(days=90), 86400, 86400),
+        ],
     )
-    def test_the_period_grows_with_the_window(
-        self, window: timedelta, period: int, fake: FakeAws, fake_account: Aws
+    def test_the_period_grows_with_the_window_and_less_where_an_update_lies_in_it(
+        self, window: timedelta, period: int, updated: int, fake: FakeAws, fake_account: Aws
     ) -> None:
         fake.say("cloudwatch:GetMetricData", self.answer)
-        read_metrics(fake_account, REGION, {"a": SINCE}, UNTIL - window, UNTIL)
-        assert json.loads(fake.seen[0].body)["MetricDataQueries"][0]["MetricStat"]["Period"] == period
+        since = UNTIL - window
+        read_metrics(fake_account, REGION, {"a": since, "b": since + timedelta(seconds=1)}, since, UNTIL)
+        queries = json.loads(fake.seen[0].body)["MetricDataQueries"]
+        assert [query["MetricStat"]["Period"] for query in queries] == [period] * 4 + [updated] * 4

@@ -167,7 +167,7 @@ class WriteRun(ABC):
                 why = "the run was stopped" if self.stopped else f"ring {number} was not proved: {unproved}"
                 left = tuple(StepOutcome(step, State.SKIPPED, why) for rest in parts[number:] for step in rest.steps)
                 self.outcomes.append(Outcome(left))
-                self.notes.append(f"{why}; {len(left)} steps of later rings were not begun")
+                self.notes.append(f"{why}; {len(left)} steps of later rings were not begun" if left else why)
                 return False
         return True
 

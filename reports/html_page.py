@@ -61,7 +61,7 @@ def _parts(summary: Summary, results_link: str) -> Iterator[str]:
     yield heatmap(found)
     yield from _plan(run.plan_lines)
     groups = (
-        ("Left to a person" if run.fixing else "Findings by cause", summary.findings, "findings-by-cause"),
+        ("Left to a person" if run.went_through else "Findings by cause", summary.findings, "findings-by-cause"),
         ("Could not tell", summary.unseen, "unseen"),
         ("Fixed and proved", summary.fixed, "fixed"),
         ("Waived", summary.waived, "waived"),

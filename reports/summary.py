@@ -7,7 +7,7 @@ from datetime import datetime
 
 from checks.outcome import Status
 from checks.result import Result
-from checks.verdict import Ending, Verdict, verdict
+from checks.verdict import INTERRUPTED, Ending, Verdict, verdict
 from checks.waiving import Waiving
 from fixtures.estate import Estate
 from fixtures.option_values import DEFAULT_FAIL_ON
@@ -67,6 +67,11 @@ class Run:
     def writing(self) -> str:
         """What it did, or would do: `plan`, `rollback` or `fix`."""
         return "plan" if self.planning else "rollback" if self.undoing else "fix"
+
+    @property
+    def went_through(self) -> bool:
+        """Whether it is a fix that went to its end: what it leaves is for a person. Not one that was stopped."""
+        return self.fixing and self.pytest_code != INTERRUPTED and not (self.story and self.story.failed)
 
     @property
     def failing(self) -> str:

@@ -25,7 +25,7 @@ def sections(summary: Summary, limits: Limits) -> Iterator[Section]:
     run = summary.run
     if run.plan_lines:
         yield Section("plan", tuple(Line(text) for text in run.plan_lines))
-    findings = "left to a person" if run.fixing else "findings"
+    findings = "left to a person" if run.went_through else "findings"
     where = "" if limits.details else " (-v: where)"
     groups = (
         ("notes", where, summary.advice, terminal_groups.advice),

@@ -72,7 +72,12 @@ def test_what_a_fix_would_do_or_did_is_told() -> None:
     assert "  - and 2 more failed, or stopped after a write" in told
     assert "  - to go on: --resume=run-1" in told
     assert "  - --fix would update the forwarder's stack through a gated change set" in told
-    assert "## Left to a person: 1" in told
+    assert "## Findings by cause: 1" in told, "a fix that failed leaves more than a person's"
+    undone = markdown(replace(found, run=replace(found.run, undoing=True, story=story))).splitlines()
+    assert "- rollback: 13 steps planned, 4 findings fixed" in undone
+    assert f"  - failed, or left to a person: {WHERE}-0: update the stack" in undone
+    whole = markdown(replace(found, run=replace(found.run, fixing=True, story=FixStory(planned=1))))
+    assert "## Left to a person: 1" in whole
     planned = markdown(replace(found, run=replace(found.run, planning=True, story=FixStory(planned=1))))
     assert "- plan: 1 step planned" in planned
 

@@ -180,6 +180,13 @@ def test_few_findings_are_not_told_twice() -> None:
     assert titles == ["left to a person: 4", "summary"]
 
 
+@pytest.mark.parametrize("how", [{"pytest_code": 2}, {"story": FixStory(failed=(WAF,))}], ids=["interrupted", "failed"])
+def test_what_a_fix_leaves_that_was_stopped_is_not_called_a_matter_for_a_person(how: dict[str, object]) -> None:
+    titles = [part.title for part in sections(summarise(Run(tuple(REFUSED), fixing=True, **how)), Limits())]  # type: ignore[arg-type]
+
+    assert titles[0] == "findings: 4"
+
+
 def test_a_forwarder_counts_once_by_what_tells_most_about_it() -> None:
     results = (
         case("one", Status.PASSED, TRAIL),

@@ -53,7 +53,7 @@ def _lines(summary: Summary, report_url: str) -> Iterator[str]:
         yield from ("", f"What changed cannot be told: {_text(run.history_trouble)}")
     yield from _acts(run)
     yield from _open(run)
-    yield from _causes("Left to a person" if run.fixing else "Findings by cause", summary.findings)
+    yield from _causes("Left to a person" if run.went_through else "Findings by cause", summary.findings)
     yield from _short("Could not tell", summary.unseen)
     yield from _short("Waived", summary.waived)
     yield from _short("Fixed and proved", summary.fixed_checks)
@@ -81,8 +81,8 @@ def _fixing(run: Run) -> Iterator[str]:
     story = run.story
     if story is None:
         return
-    yield f"- {'plan' if run.planning else 'fix'}: {fix_numbers(story) or 'nothing to do'}"
-    for label, names in (("failed, or stopped after a write", story.failed), ("not done", story.undone)):
+    yield f"- {run.writing}: {fix_numbers(story) or 'nothing to do'}"
+    for label, names in ((run.failing, story.failed), ("not done", story.undone)):
         yield from (f"  - {label}: {_text(name)}" for name in names[:_ENTRIES])
         yield from _rest(len(names), label, label, indent="  ")
     yield from (f"  - {_text(note)}" for note in story.notes)

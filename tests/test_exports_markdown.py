@@ -1,8 +1,11 @@
 """The summary for chats and pull requests: who must act, what changed, and nothing that draws or calls."""
 
+import html
+import re
 from dataclasses import replace
 
 import pytest
+from markdown_it import MarkdownIt
 
 from checks.outcome import Status
 from checks.result import Result
@@ -42,7 +45,7 @@ def test_who_must_act_gets_the_command() -> None:
     told = lines_of(case("runtime-custom", Status.FAILED, WHERE, fix="forwarder-stack"))
     place = told.index("## Who must act")
     assert told[place + 2] == "- **111122223333**: 1 finding in us-east-1; worst high; 1 fixable with --fix"
-    assert told[place + 3] == "  `pytest --regions=us-east-1 --accounts=111122223333 --fix`"
+    assert told[place + 3] == "  - `pytest --regions=us-east-1 --accounts=111122223333 --fix`"
 
 
 def test_findings_are_told_by_cause_with_evidence_and_what_to_do() -> None:
@@ -121,6 +124,23 @@ def test_a_first_run_and_a_history_that_was_not_kept_say_so() -> None:
 def test_what_comes_from_elsewhere_marks_nothing_and_calls_nobody(evil: str, harmless: str) -> None:
     told = lines_of(case("runtime-custom", Status.FAILED, WHERE, expected="x", found=evil))
     assert f"  - expected x; found {harmless}" in told
+
+
+EVIL = (
+    "![x](http://evil.example/x.png)", "[click](http://evil.example)", "<img src=x onerror=alert(1)>", "<!channel>",
+    "**bold** and `code` and _it_", "a\\\\*b", "# no heading", "- no item", "1. none", "> no quote",
+    "&lt;b&gt;", "a  b",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_a_renderer_shows_the_text_as_it_was(evil: str) -> None:
+    found = case("runtime-custom", Status.BLOCKED, WHERE, reason=evil, remedy=evil)
+    page = MarkdownIt("commonmark").render("\n".join(lines_of(found)))
+    assert re.findall(r"<(img|a|h1|blockquote|ol|b|em)\b", page) == []
+    shown = html.unescape(re.sub(r"<[^>]+>", "", page))
+    assert f"BLOCKED high, 1 x: {' '.join(evil.split())}\n" in shown
+    assert f"to do: {' '.join(evil.split())}\n" in shown
 
 
 def test_a_command_with_backticks_stays_one_piece_of_code() -> None:

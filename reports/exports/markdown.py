@@ -26,7 +26,7 @@ _ENTRIES, _SUBJECTS, _WORDS = 10, 3, 300
 _CUT = "\n*cut here; the reports have all of it*\n"
 # Findings that are as they were are counted, those that moved are named.
 _NAMED = (Change.NEW, Change.FIXED, Change.GONE, Change.UNKNOWN)
-_MARKS = re.compile(r"([\\`*\[\]<]|(?<!\w)_|_(?!\w))")
+_MARKS = re.compile(r"([\\`*\[\]<]|&(?=#?\w+;)|(?<!\w)_|_(?!\w))")
 _MENTION = re.compile(r"(?<!\w)@(?=\w)")
 
 
@@ -123,7 +123,7 @@ def _acts(run: Run) -> Iterator[str]:
     for row in rows[:_ENTRIES]:
         yield f"- {_who(row)}"
         if run.commands and row.open:
-            yield f"  {_code(command_for(row, run.commands))}"
+            yield f"  - {_code(command_for(row, run.commands))}"
     yield from _rest(len(rows), "account", "accounts")
 
 

@@ -93,6 +93,17 @@ def test_what_a_history_has_nothing_to_say_of_is_not_new() -> None:
     assert one(case("flow", Status.PASSED, WHERE), replace(ORIGIN, compared=True))["activity_name"] == "Close"
 
 
+def test_what_is_gone_is_closed_though_no_check_says_anything_of_it() -> None:
+    was = case("runtime-custom", Status.FAILED, "111122223333/us-east-1/left-long-ago", Severity.CRITICAL)
+    (still, gone) = findings(case("code-current", Status.PASSED, WHERE), origin=changed(was, Change.GONE, was.status))
+    assert still["status_code"] == "PASSED"
+    assert (gone["activity_name"], gone["status"], gone["status_code"]) == ("Close", "Archived", "GONE")
+    assert gone["compliance"]["status_id"] == 0  # type: ignore[index]
+    assert gone["severity_id"] == 1
+    assert gone["finding_info"]["uid"] == f"taegis-forwarders/runtime-custom/{was.subject}"  # type: ignore[index]
+    assert "does not exist any more" in str(gone["message"])
+
+
 def test_a_finding_says_where_it_is_and_what_to_do() -> None:
     found = one(case("runtime-custom", Status.FAILED, WHERE, expected="provided.al2", found="go1.x", remedy="mend it"))
     (stack,) = (forwarder.stack.id for forwarder in ESTATE.forwarders)
@@ -118,7 +129,8 @@ def test_every_finding_is_one_by_the_models() -> None:
     results, estate = many(300, 0.4)
     origin = origin_of(Run(results, estate, history=history_of(results), id="r"), "0.1.0")
     found = findings(*results, estate=estate, origin=origin)
-    assert len(found) == len(results)
+    gone = sum(known.change is Change.GONE for known in origin.changes.values())
+    assert len(found) == len(results) + gone > len(results)
     assert {ComplianceFinding.model_validate(finding).class_uid for finding in found} == {2003}
     uids = {finding["finding_info"]["uid"] for finding in found}  # type: ignore[index]
     assert len(uids) == len({(result.check, result.subject) for result in results})

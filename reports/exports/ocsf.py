@@ -6,15 +6,17 @@ extra, since it pins another package to one version.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from itertools import chain
 
 from checks.outcome import Severity, Status
 from checks.result import Result
 from fixtures.errors import InputError
 from reports.exports.finding import PRODUCT, advice, evidence, finding_id
 from reports.exports.place import Place, Places
-from reports.history.changes import Change
+from reports.history.changes import Change, ChangedFinding
 from reports.origin import Origin
 
 _SEVERITIES: Mapping[Severity, str] = {
@@ -39,6 +41,7 @@ _STATUSES: Mapping[Status, str] = {
     Status.FIXED: "Resolved",
     Status.WAIVED: "Suppressed",
 }
+_GONE = "its subject does not exist any more, or the check is not asked of it any more"
 
 
 def refuse_missing_models(thing: str) -> None:
@@ -55,7 +58,7 @@ def refuse_missing_models(thing: str) -> None:
 
 
 def ocsf_parts(results: Iterable[Result], places: Places, origin: Origin) -> Iterator[str]:
-    """A JSON array of findings, one a line: of every result, about an account or not.
+    """A JSON array of findings, one a line: of every result, about an account or not, and of what is gone.
 
     Args:
         results: the results.
@@ -64,10 +67,23 @@ def ocsf_parts(results: Iterable[Result], places: Places, origin: Origin) -> Ite
     """
     maker = _Maker(places, origin)
     before = "[\n"
-    for result in results:
-        yield before + json.dumps(maker.finding(result), ensure_ascii=False)
+    gone = (found for found in origin.changes.values() if found.change is Change.GONE)
+    for finding in chain(map(maker.finding, results), map(maker.gone, gone)):
+        yield before + json.dumps(finding, ensure_ascii=False)
         before = ",\n"
     yield "\n]\n" if before == ",\n" else "[]\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """How a finding stands, in the words of OCSF; `code` is the suite's own, `told` the evidence."""
+
+    activity: str
+    status: str
+    severity: str
+    code: str
+    told: str
+    to_do: str = ""
 
 
 class _Maker:
@@ -116,37 +132,54 @@ class _Maker:
         Raises:
             pydantic.ValidationError: the model does not take it; that is an error of the suite.
         """
-        origin, place = self._origin, self._places.of(result)
         closed = _STATUSES.get(result.status) == "Resolved"
-        status, activity = _STATUSES.get(result.status, "New"), self._activity_of(result, closed=closed)
-        severity = "Informational" if closed else _SEVERITIES[result.severity]
-        told, first, to_do = evidence(result), origin.first_seen(result), advice(result)
+        state = _State(
+            activity=self._activity_of(result, closed=closed),
+            status=_STATUSES.get(result.status, "New"),
+            severity="Informational" if closed else _SEVERITIES[result.severity],
+            code=str(result.status),
+            told=evidence(result),
+            to_do=advice(result),
+        )
+        return self._made(result, state)
+
+    def gone(self, found: ChangedFinding) -> Mapping[str, object]:
+        """A finding that was known and is not there any more: whoever keeps it open can close it."""
+        result = Result(
+            found.check, found.title, found.severity, "", Status.UNKNOWN, found.subject, found.account, found.region,
+            found.forwarder,
+        )  # fmt: skip
+        return self._made(result, _State("Close", "Archived", "Informational", "GONE", _GONE))
+
+    def _made(self, result: Result, state: _State) -> Mapping[str, object]:
+        origin, place = self._origin, self._places.of(result)
+        first = origin.first_seen(result)
         known = origin.change(result)
         resources, cloud = self._at(place)
         finding = self._finding(
-            activity_id=self._activity[activity],
-            activity_name=activity,
+            activity_id=self._activity[state.activity],
+            activity_name=state.activity,
             class_name="Compliance Finding",
             compliance=self._judged(result.check, result.title, result.step, result.severity, result.status),
             finding_info=self._info(
-                uid=finding_id(result), title=result.title, desc=told, types=["Taegis XDR log forwarding"],
+                uid=finding_id(result), title=result.title, desc=state.told, types=["Taegis XDR log forwarding"],
                 first_seen_time=_milliseconds(first), first_seen_time_dt=first,
                 last_seen_time=_milliseconds(origin.taken), last_seen_time_dt=origin.taken,
             ),
-            message=told,
+            message=state.told,
             metadata=self._metadata,
-            remediation=self._remediation(desc=to_do) if to_do else None,
+            remediation=self._remediation(desc=state.to_do) if state.to_do else None,
             resources=resources,
-            severity=severity,
-            severity_id=self._severity[severity],
-            status=status,
-            status_code=str(result.status),
+            severity=state.severity,
+            severity_id=self._severity[state.severity],
+            status=state.status,
+            status_code=state.code,
             status_detail=result.reason or None,
-            status_id=self._status[status],
+            status_id=self._status[state.status],
             time=_milliseconds(origin.taken),
             time_dt=origin.taken,
-            type_name=f"Compliance Finding: {activity}",
-            type_uid=self._type[activity],
+            type_name=f"Compliance Finding: {state.activity}",
+            type_uid=self._type[state.activity],
             unmapped={"change": str(known.change), "fingerprint": known.fingerprint} if known else None,
         )  # fmt: skip
         # The profile `cloud` adds this attribute to the class; the models leave it out.

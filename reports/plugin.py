@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,7 +23,6 @@ from reports.delivery.outcome import Delivered
 from reports.delivery.record import FILE as DELIVERIES
 from reports.delivery.record import delivery_records
 from reports.environment import environment, mode_of
-from reports.evidence.plugin import EvidenceLines, EvidencePack
 from reports.exports.exported import Exported
 from reports.exports.exporting import Exporting, refuse_impossible
 from reports.history.schema import refuse_unusable
@@ -36,6 +36,9 @@ from reports.results_file import FILE, result_lines
 from reports.summary import Run, Summary, summarise
 from reports.tally import TALLY, Tally
 from reports.terminal import TerminalStory
+
+if TYPE_CHECKING:
+    from reports.evidence.plugin import EvidencePack
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -62,7 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
     plugins.register(TerminalStory(ending.summary, ending.limits), "forwarders-terminal")
     if evidence:
         evidence.made_from(ending.summary, {"--html": html, "--junitxml": junit})
-        plugins.register(EvidenceLines(evidence), "forwarders-evidence-lines")
+        plugins.register(evidence.told(), "forwarders-evidence-told")
     if deliveries:
         deliveries.made_from(ending)
     options = config.stash.get(OPTIONS, None)
@@ -89,11 +92,13 @@ def _deliveries(config: pytest.Config) -> Deliveries | None:
     return deliveries
 
 
-def _evidence(config: pytest.Config) -> EvidencePack | None:
+def _evidence(config: pytest.Config) -> "EvidencePack | None":
     """The pack of `--evidence`. It is registered before other reports, and so is written after them."""
     options = config.stash.get(OPTIONS, None)
     if options is None or options.evidence is None:
         return None
+    from reports.evidence.plugin import EvidencePack  # noqa: PLC0415 - 60 ms that only such a run needs
+
     with usage_errors():
         pack = EvidencePack(options.evidence)
     config.pluginmanager.register(pack, "forwarders-evidence")

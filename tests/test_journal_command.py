@@ -35,6 +35,11 @@ def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     written.write("error", step=step, trace="Traceback\n  File\nValueError: odd")
     written.write("settled", run="another", line=3, step=step, found="left")
     written.write("end", run=RUN, steps={"a": "done", "b": "failed"})
+    written.write("consent", run=RUN, given=True, how="--yes", forwarders=2)
+    written.write("identity", account=HERE["account"], arn="arn:aws:iam::111122223333:user/jane", reason="")
+    judged = {"gate": "closed", "reasons": ["it would replace Lambda"], "told": ["Modify Lambda"]}
+    written.write("change-set", **HERE, step=step, facts=judged)
+    written.write("proof", facts={**HERE, "forwarder": "cloudtrail-prod", "told": "it uploads"})
     written.close()
     return path
 
@@ -76,7 +81,11 @@ def test_all_else_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert "internal error in forwarder-stack 111122223333/eu-west-1/cloudtrail-prod: ValueError: odd" in text
     assert "line 3 of run another" in text
     assert "end: 1 done, 1 failed" in text
-    assert lines[-1] == ("4 writes: 1 done, 1 refused, 1 failed, perhaps carried out, 1 without an answer; 13 entries, "
+    assert "the plan of 2 forwarders may be applied: --yes" in text
+    assert "writes in 111122223333 as arn:aws:iam::111122223333:user/jane" in text
+    assert "the gate says closed: it would replace Lambda" in text
+    assert "111122223333/eu-west-1  cloudtrail-prod: it uploads" in text
+    assert lines[-1] == ("4 writes: 1 done, 1 refused, 1 failed, perhaps carried out, 1 without an answer; 17 entries, "
                          "the chain holds")  # fmt: skip
 
 
@@ -87,7 +96,7 @@ def test_a_run_is_named_by_its_id_its_folder_or_its_journal(
     name = {"id": RUN, "folder": str(journal.parent), "file": str(journal)}[how]
     code, (line,) = shown(capsys, name, "--verify")
     assert code == 0
-    assert line.startswith("OK: 13 entries, each follows from the one before; last digest ")
+    assert line.startswith("OK: 17 entries, each follows from the one before; last digest ")
     assert len(line.rpartition(" ")[2]) == 64
 
 
@@ -105,7 +114,7 @@ def test_a_torn_last_line_is_said_and_is_no_fault(journal: Path, capsys: pytest.
         stream.write('{"kind":"int')
     code, lines = shown(capsys, RUN, "--verify")
     assert code == 0
-    assert lines[0].startswith("OK: 13 entries")
+    assert lines[0].startswith("OK: 17 entries")
     assert lines[1] == "The last line is torn, and left out: the run was killed while it wrote it."
 
 

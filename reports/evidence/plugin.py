@@ -1,6 +1,6 @@
 """`--evidence=DIR` as a pytest plugin: refused beforehand, written when every other report is."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -31,6 +31,19 @@ class WrittenReport(Protocol):
 
 def _nothing() -> None:
     return None
+
+
+class EvidenceTold:
+    """Tells of the pack behind the summary. Register it after what writes that: of wrappers the last is outermost."""
+
+    def __init__(self, lines: Callable[[], Iterable[Line]]) -> None:
+        self._lines = lines
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+        """Say it last: whoever asked for evidence looks for it."""
+        yield
+        write_lines(terminalreporter, self._lines())
 
 
 class EvidencePack:
@@ -84,7 +97,11 @@ class EvidencePack:
             undone=_undone(config, options),
         )
 
-    def lines(self) -> Iterator[Line]:
+    def told(self) -> EvidenceTold:
+        """What tells of the pack on the terminal."""
+        return EvidenceTold(self._lines)
+
+    def _lines(self) -> Iterator[Line]:
         """Where the pack is and by what it can be known again, or that there is none."""
         if self._trouble:
             yield Line(f"evidence   NOT WRITTEN to {self._typed}: {self._trouble}", "red", bold=True)
@@ -94,19 +111,6 @@ class EvidencePack:
                 f"evidence   {self._typed}: {count(self._written.files, 'file')}, {absent} absent, each with its reason"
             )
             yield Line(f"           SHA-256 of its manifest, for the ticket: {self._written.digest}")
-
-
-class EvidenceLines:
-    """Tells of the pack behind the summary. Register it after what writes that: of wrappers the last is outermost."""
-
-    def __init__(self, pack: EvidencePack) -> None:
-        self._pack = pack
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None]:
-        """Say it last: whoever asked for evidence looks for it."""
-        yield
-        write_lines(terminalreporter, self._pack.lines())
 
 
 def _undone(config: pytest.Config, options: Options) -> Path | None:

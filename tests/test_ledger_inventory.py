@@ -1,10 +1,10 @@
 """An S3 Inventory in place of a listing: read as a stream, held against its manifest, refused where it says nothing."""
 
 import gzip
-import hashlib
 import json
 from collections.abc import Iterable
 from datetime import UTC, timedelta
+from hashlib import md5
 
 import pytest
 
@@ -43,7 +43,7 @@ class Inventory:
         self.manifest: dict[str, object] = {
             "sourceBucket": BUCKET, "destinationBucket": "arn:aws:s3:::inventories", "version": "2016-11-30",
             "creationTimestamp": str(int(TAKEN.timestamp() * 1000)), "fileFormat": "CSV", "fileSchema": COLUMNS,
-            "files": [{"key": key, "size": len(body), "MD5checksum": hashlib.md5(body, usedforsecurity=False).hexdigest()}
+            "files": [{"key": key, "size": len(body), "MD5checksum": md5(body, usedforsecurity=False).hexdigest()}
                       for key, body in self.files.items()],
             **changes,
         }  # fmt: skip

@@ -127,12 +127,18 @@ class Simulation:
             return
         wanted = {(place.resource, action.lower()): _right(place, action) for place in places for action in actions}
         heard, open_ones = _taken(pages, wanted, found)
-        if len(places) > 1 and heard:
-            # an organization's refusal is told of all resources together: where some are allowed, each is asked for
-            allowed = any(found.told.get(right, ()) is None for right in wanted.values())
-            for place in places:
-                if place.resource not in heard or (allowed and place.resource in open_ones):
-                    self._ask(principal, actions, [place], found)
+        if len(places) == 1 or not heard:
+            return
+        for place in places:
+            if place.resource not in heard:
+                self._ask(principal, actions, [place], found)
+        # an organization's refusal is told of all resources together: where some look allowed, fewer are asked for
+        # until it is known of each
+        left = [place for place in places if place.resource in open_ones]
+        if left and not all(isinstance(found.told.get(right), Refused) for right in wanted.values()):
+            middle = len(left) // 2
+            for some in [left] if len(left) < len(places) else [left[:middle], left[middle:]]:
+                self._ask(principal, actions, some, found)
 
     def _pages(self, principal: Principal, actions: Sequence[str], places: Sequence[Right]) -> Iterator[Answer]:
         entries = [

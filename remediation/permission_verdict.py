@@ -16,6 +16,7 @@ _SCP: Final = (
     "let the organization's policies allow it, then run again (if they do, under a condition that only a real call "
     "meets: give the role the policy of taegis-forwarders policy fix --without=simulate)"
 )
+_SOME: Final = "an organization's policy denies it on some resources, and IAM did not say on which"
 _BOUNDARY: Final = "widen its permissions boundary, then run again"
 _TAKE_AWAY: Final = "take that denial away, then run again"
 # What a call that we make ourselves never carries (IAM user guide, global condition keys).
@@ -73,10 +74,12 @@ def judge(action: str, result: Answer, answer: Answer, *, alone: bool) -> Judged
     boundaries = [optional_part(found, "PermissionsBoundaryDecisionDetail")
                   for found in ((result, answer) if alone else (answer,))]  # fmt: skip
     within = all(flag(found, "AllowedByPermissionsBoundary", default=True) for found in boundaries)
-    if decision == "allowed" and within and (organization or not alone):
+    if decision == "allowed" and within and organization:
         return Judged(None)
     if not organization:
-        return Judged(Refused("an organization's policy denies it", _SCP), shared=not alone)
+        # of which of several resources it is said nowhere, whatever the decision on this one looks like
+        unsure = decision == "allowed" and not alone
+        return Judged(Doubt(_SOME) if unsure else Refused("an organization's policy denies it", _SCP), shared=not alone)
     keys = {*texts(answer, "MissingContextValues"), *(texts(result, "MissingContextValues") if alone else ())}
     missing = sorted(key for key in keys if _may_matter(key, action))
     if missing:

@@ -177,6 +177,38 @@ def test_an_organizations_refusal_of_one_resource_is_not_taken_for_all(world: Wo
     assert isinstance(found.told[OTHER], Refused)
 
 
+@pytest.mark.parametrize("denied", [0, 3, 7])
+def test_an_organizations_refusal_of_one_of_many_is_found_although_each_looks_allowed(
+    world: World, denied: int
+) -> None:
+    """IAM's decision on a resource need not hold the organization's: its refusal stands beside all of them."""
+    many = [Right(REGION, "s3:PutObject", f"arn:aws:s3:::packages/{number}.zip") for number in range(8)]
+    refused = many[denied].resource
+
+    def answer(call: AwsCall) -> Answer:
+        arns = listed(call, "ResourceArns")
+        scp = SCP if refused in arns else ""
+        if len(arns) == 1:
+            return results(result(Right("", "s3:PutObject", arns[0]), "allowed", scp))
+        return results(apart("s3:PutObject", [(arn, "allowed", "") for arn in arns]) + scp)
+
+    found = world.ask(*many, simulate=answer)
+    assert {right for right, verdict in found.told.items() if verdict is not None} == {many[denied]}
+    assert isinstance(found.told[many[denied]], Refused)
+    assert len(world.simulations) == 1 + 2 * 3, "halves of halves, and not one request for each"
+
+
+def test_what_an_organization_refuses_of_many_is_unknown_where_iam_says_no_more(world: World) -> None:
+    pages: list[Script] = [
+        results(apart("s3:PutObject", [(PUT.resource, "allowed", ""), (OTHER.resource, "allowed", "")]) + SCP),
+        refusal("AccessDenied", "", 403),
+    ]
+    found = world.ask(PUT, OTHER, simulate=pages)
+    told = found.told[PUT]
+    assert isinstance(told, Doubt)
+    assert "on some resources" in told.why
+
+
 GRANT = {"Effect": "Allow", "Action": "s3:Put*", "Principal": {"AWS": ROLE}, "Resource": "*"}
 
 

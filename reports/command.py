@@ -230,7 +230,9 @@ VERBS: Mapping[str, Verb] = {
     "journal": Verb("show what a run wrote to AWS; with --verify, whether its journal is whole", _journal),
     "history": Verb("list the runs that --history kept, tell a subject's life, forget what is old", _history),
     "evidence": Verb("check a pack that --evidence left, offline (verify DIR), or print its index (show)", _evidence),
-    "policy": Verb("print the least-privilege policy of an audit or a fix, or a template that makes its role", _policy),
+    "policy": Verb(
+        "print the least-privilege policy of an audit, a fix or a delivery, or a template that makes its role", _policy
+    ),
     "explain": Verb("tell what a check means and what to do (without a name: list them)", _explain),
     "catalogue": Verb("print all checks as Markdown (docs/checks.md)", _catalogue),
     "options": Verb("print all options and settings as Markdown (docs/options.md)", _options),

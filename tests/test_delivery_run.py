@@ -113,10 +113,12 @@ def test_the_address_of_a_webhook_is_nowhere(
     holder = pytester.path / "address.txt"
     holder.write_text(f"{server.address}\n", encoding="utf-8")
     server.say(Reply(404, PATH))
-    ran = night(pytester, DRIFTED, address, f"--notify=slack:file:{holder}", "-vv", "--html=r.html", "--junitxml=r.xml",
+    given = f"--notify=json:{server.address}?x=1"  # not wise, and told no more than the others
+    ran = night(pytester, DRIFTED, address, f"--notify=slack:file:{holder}", given, "-vv",
+                "--html=r.html", "--junitxml=r.xml",
                 "--export=r.md", "--export=r.csv", "--snapshot=s.json.gz", "--log-file=r.log",
                 "--log-file-level=DEBUG", "--evidence=pack")  # fmt: skip
-    assert len(server.seen) == 2
+    assert len(server.seen) == 3
     assert [line for line in told(ran) if "NOT" in line] == told(ran)
     assert SECRET not in ran.text
     holder.unlink()

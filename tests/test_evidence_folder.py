@@ -183,6 +183,19 @@ def test_a_share_of_a_run_has_no_pack() -> None:
         parsed("--regions=us-east-1", "--evidence=pack", "--shard=1/2")
 
 
+def test_a_run_that_is_interrupted_before_it_looked_says_that_there_is_no_pack(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    write_run(pytester, CASES)
+    conftest = pytester.path / "conftest.py"
+    content = conftest.read_text().replace("session.config.stash[ESTATE] = estate_of(CASES)", "pass")
+    conftest.write_text(content + "\n\ndef pytest_collection():\n    raise KeyboardInterrupt\n")
+    ran = pytester.runpytest_subprocess("--regions=us-east-1", "--evidence=pack")
+    assert ran.ret == 2
+    ran.stdout.fnmatch_lines(["evidence   NOT WRITTEN to pack: the run ended before anything was looked at"])
+
+
 def test_where_nothing_was_run_there_is_no_pack(pytester: pytest.Pytester) -> None:
     write_run(pytester, CASES)
     code, _ = run(pytester, "--evidence=pack", "--collect-only")

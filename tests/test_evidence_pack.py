@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from reports.evidence.contents import PARTS
 from reports.evidence.manifest import FILE, Manifest
 from reports.evidence.material import Material
 from reports.evidence.pack import write_pack
+from reports.evidence.piece import Part, Piece
 from reports.evidence.versions import package_versions
 from reports.summary import Run, summarise
 from tests.estates import (
@@ -164,6 +166,18 @@ def test_an_interrupted_fix_is_not_whole_and_says_what_was_left(folder: Path, tm
     assert "NOT EVERYTHING that was begun is done and proved" in index
     assert "begun, and its end was not written: the run was killed, or goes on" in index
     assert manifest_of(pack).journal.lines == len(lines) - 3
+
+
+def test_a_part_that_cannot_be_made_takes_nothing_from_the_others(folder: Path, tmp_path: Path) -> None:
+    def broken(_: Material) -> Iterator[Piece]:
+        raise KeyError(EXTERNAL_ID)
+
+    parts = (Part("flow", broken), *(part for part in PARTS if part.name != "flow"))
+    write_pack(tmp_path / "pack", a_material(folder), parts)
+    pack = tmp_path / "pack"
+    assert absent(pack)["flow"].startswith("an error of the suite: KeyError in test_evidence_pack.py, line ")
+    assert (pack / "journal/journal.jsonl").is_file()
+    assert EXTERNAL_ID not in (pack / FILE).read_text() + (pack / "README.md").read_text()
 
 
 def test_what_the_run_left_of_a_ledger_and_of_deliveries_is_kept(folder: Path, tmp_path: Path) -> None:

@@ -221,6 +221,8 @@ NO_PACK: dict[str, tuple[Callable[[Path], object], str]] = {
     "of something else": (lambda pack: pack.joinpath(FILE).write_text("{}"), f"no pack: {FILE} is of something else"),
     "of a newer version": (lambda pack: manifest_with(pack, version=2), "version 2, this suite reads 1"),
     "that is not there": (lambda pack: pack.rename(pack.parent / "gone"), f"no pack: {FILE} is not there"),
+    "with a pipe for a manifest": (
+        lambda pack: (pack.joinpath(FILE).unlink(), os.mkfifo(pack / FILE)), f"no pack: {FILE} is no file"),
     "that is a file": (lambda pack: (shutil.rmtree(pack), pack.write_text("x")), "Not a directory"),
 }  # fmt: skip
 

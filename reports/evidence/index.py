@@ -14,10 +14,11 @@ from reports.evidence.material import Material
 from reports.evidence.parts.flow import flows_of
 from reports.evidence.parts.run import identities
 from reports.grouping import WORST_FIRST
-from reports.line import EVERYTHING
+from reports.line import Limits
 from reports.terminal_groups import in_short, listed
 
 README = "README.md"
+_SOME = Limits(subjects=20)  # of the targets of one cause; results/summary.txt names all
 _MOST = 200  # rows of one table; the rest stands whole in the file that the line below it names
 
 
@@ -142,7 +143,7 @@ def _coverage(material: Material) -> Iterator[str]:
 
 def _gaps(label: str, gaps: Iterable[Gap]) -> Iterator[str]:
     for gap in gaps:
-        yield f"- {label}: {gap.cause} ({listed(gap.targets, EVERYTHING)})"
+        yield f"- {label}: {gap.cause} ({listed(gap.targets, _SOME)})"
 
 
 def _remains(material: Material) -> Iterator[str]:

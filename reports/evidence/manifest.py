@@ -109,6 +109,8 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / FILE
     thing = f"evidence {folder}"
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise InputError(thing, f"no pack: {FILE} is no file", "name the folder that --evidence wrote")
         content = path.read_bytes()
     except OSError as error:
         reason = f"no pack: {FILE} is not there" if isinstance(error, FileNotFoundError) else str(error.strerror)

@@ -1,5 +1,6 @@
 """Makes a pack out of a run: collects its parts, says what cannot be had, writes index and manifest."""
 
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from reports.evidence.manifest import (
     listed,
 )
 from reports.evidence.material import Material
-from reports.evidence.piece import Lacking, PackFile, Part, text_file
+from reports.evidence.piece import Lacking, PackFile, Part, Piece, text_file
 
 _NOT_WHOLE = frozenset({INTERRUPTED, INTERNAL, FIX_FAILED})
 
@@ -47,7 +48,7 @@ def write_pack(path: Path, material: Material, parts: tuple[Part, ...] = PARTS) 
     files: list[ListedFile] = []
     absent: list[LackingPiece] = []
     for part in parts:
-        for piece in part.pieces(material):
+        for piece in _pieces(part, material):
             match guarded(piece, material):
                 case Lacking(what, reason):
                     absent.append(LackingPiece(part=part.name, what=what, reason=reason))
@@ -72,3 +73,13 @@ def write_pack(path: Path, material: Material, parts: tuple[Part, ...] = PARTS) 
     text = manifest.text().encode()
     write_folder(path, [*contents, (FILE, text)])
     return Written(len(files), len(absent), digest_of(text))
+
+
+def _pieces(part: Part, material: Material) -> tuple[Piece, ...]:
+    """The pieces of one part; one that cannot be made takes nothing from the others."""
+    try:
+        return tuple(part.pieces(material))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the run is over, and the rest of its evidence counts
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}, line {place.lineno}"
+        return (Lacking(part.name, f"an error of the suite: {type(error).__name__} in {where}; report it"),)

@@ -18,6 +18,7 @@ from reports.line import Line
 from reports.summary import Summary
 from reports.terminal import write_lines
 
+_BROKEN_OFF = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
 _SELECTION = ("keyword", "markexpr", "lf", "maxfail", "deselect")  # pytest's own options that narrow a run
 
 
@@ -76,6 +77,8 @@ class EvidencePack:
         yield
         summary = self._summarise()
         if summary is None:
+            if session.exitstatus in _BROKEN_OFF:
+                self._trouble = "the run ended before anything was looked at"
             return
         try:
             self._written = write_pack(self._folder, self._material(session.config, summary))

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from checks.verdict import count
 from fixtures.estate import Estate
 from fixtures.fact import value
 from remediation.journal import Entry
@@ -58,7 +59,7 @@ def _diff(bucket: str, writes: Sequence[_Write], seen: object) -> Iterator[str]:
     first, last = writes[0], writes[-1]
     before, now = _document(first.before), _document(last.sent if seen is None else seen)
     then = f"as sent last (journal, line {last.line}), and not seen again" if seen is None else "as seen after the run"
-    yield f"# {bucket}: written {len(writes)} times; an empty document calls nobody"
+    yield f"# {bucket}: written {count(len(writes), 'time')}; an empty document calls nobody"
     yield f"--- before: as read before the first write (journal, line {first.line})"
     yield f"+++ after: {then}"
     if before == now:

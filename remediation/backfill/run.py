@@ -166,6 +166,8 @@ class BackfillRun:
     ) -> int:
         known = standings.values()
         is_open = any(standing.again or standing.cursor < standing.lines for standing in known)
+        if self.access.stop.is_set() or sending.stopped or is_open:
+            self.say(f"not all was sent; to go on: {self.interrupts.way_on}")
         if self.access.stop.is_set():
             return INTERRUPTED
         if sending.stopped or is_open:

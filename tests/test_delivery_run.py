@@ -38,7 +38,7 @@ def night(pytester: pytest.Pytester, estate: Estate, *options: str, plugins: Seq
 
 
 def told(ran: Ran) -> list[str]:
-    return [line for line in ran.text.splitlines() if line.startswith(("notified", "sec. hub"))]
+    return [line for line in ran.text.splitlines() if line.startswith(("notified", "imported"))]
 
 
 def test_somebody_is_told_of_the_first_run_and_of_what_changes_and_of_nothing_else(

@@ -22,11 +22,11 @@ def delivery_lines(delivered: Delivered, limits: Limits) -> Iterator[Line]:
 
 
 def _hub(hub: Imported, limits: Limits) -> Iterator[Line]:
-    parts = [f"{count(hub.imported, 'finding')} imported in {count(hub.targets, 'target')}"]
+    parts = [f"{count(hub.imported, 'finding')} into Security Hub in {count(hub.targets, 'target')}"]
     parts += [f"{number:,} {done}" for number, done in (
         (hub.archived, "archived"), (hub.suppressed, "suppressed"), (hub.reopened, "no longer suppressed"),
         (hub.placeless, "left out, about no account and region"),
     ) if number]  # fmt: skip
-    yield Line(f"sec. hub   {', '.join(parts)}", "red" if hub.troubles else "green")
+    yield Line(f"imported   {', '.join(parts)}", "red" if hub.troubles else "green")
     for trouble in hub.troubles:
         yield Line(f"           NOT: {trouble.cause} ({listed(trouble.where, limits)})", "red", bold=True)

@@ -22,6 +22,10 @@ from remediation.step import Step
 from remediation.steps.artifact import PutArtifacts
 from remediation.steps.shared_stack import CreateSharedStack, UpdateSharedStack
 
+_MACROS = Obstacle(
+    "the release's shared template holds macros, so that what its update changes cannot be told before it is made",
+    "update the shared stack by hand, or ask the vendor for a template without macros",
+)
 _NOTHING_TO_CHANGE = Obstacle(
     "no resource and no output of the shared stack would change, and CloudFormation updates no stack for the rest",
     "nothing reads what differs: ask the vendor, or waive it",
@@ -179,7 +183,8 @@ def _update(context: Context, shared: SharedStack, release: Release, source: Art
     if old.semantic_digest == release.shared_template.semantic_digest and same_region and not rotate:
         return SharedPlan(None, ())
     parameters = shared_parameters(stack, old, release, region, rotate=rotate)
-    obstacles = parameters.problems
+    macros = "CAPABILITY_AUTO_EXPAND" in release.shared_template.capabilities
+    obstacles = (*parameters.problems, *([_MACROS] if macros else []))
     sides = (old, stack.parameters, release.shared_template, parameters.values, context.pseudo(stack))
     prediction, outputs = predict(*sides), changed_outputs(*sides)
     obstacles += tuple(losses(prediction, context.accepted(prediction)))

@@ -1,6 +1,6 @@
 """Plans the merge of each notification document that needs one. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -65,12 +65,12 @@ def _plan_bucket(
         return None, [blocked_by(context.target, forwarder.name, {"trigger"}, [reason]) for forwarder in forwarders]
     removal = Removal(context, bucket, notification, refused)
     surplus, blocked = removal.surplus()
-    wishes = [_wish(forwarder, bucket, notification, context.estate) for forwarder in forwarders]
+    wishes = [_wish(context, forwarder, bucket, notification) for forwarder in forwarders]
     for wish in wishes:
         wish.obstacles += [*filter(None, [unidentified(wish.forwarder)])]
         wish.obstacles += context.wants.against("trigger", wish.forwarder.name)
         if wish.rules:
-            wish.obstacles += removal.against
+            wish.obstacles += [*removal.against, *_elsewhere(context, bucket)]
             conflicts = Merge(wish.rules, (*removal.gone, *surplus)).conflicts(notification)
             wish.obstacles += [Obstacle(f"S3 would refuse it: {text}", "decide which is right") for text in conflicts]
     _refuse_rivals(wishes)
@@ -97,7 +97,16 @@ def _plan_bucket(
     return step, blocked
 
 
-def _wish(forwarder: Forwarder, bucket: Bucket, notification: Notification, estate: Estate) -> _Wish:
+def _elsewhere(context: Context, bucket: Bucket) -> Iterator[Obstacle]:
+    """S3 takes no rule for a function of another region (S3 user guide, event notification destinations)."""
+    if isinstance(bucket.region, str) and bucket.region != context.target.region:
+        yield Obstacle(
+            f"bucket {bucket.name} is in {bucket.region}, and S3 calls functions of its own region only",
+            "deploy the forwarder in the bucket's region",
+        )
+
+
+def _wish(context: Context, forwarder: Forwarder, bucket: Bucket, notification: Notification) -> _Wish:
     """The rules and the permission that a forwarder lacks."""
     arn = function_arn(forwarder)
     if arn is None:
@@ -109,7 +118,7 @@ def _wish(forwarder: Forwarder, bucket: Bucket, notification: Notification, esta
             forwarder, f"its resource policy could not be read ({forwarder.policy})", "grant the permission, run again"
         )
     if forwarder.topic_arn and not is_called(notification, arn):
-        gaps = tuple(topic_gaps(forwarder, notification, arn, estate)) or (_NO_GAP,)
+        gaps = tuple(topic_gaps(forwarder, notification, arn, context.estate)) or (_NO_GAP,)
         return _Wish(
             forwarder,
             obstacles=[

@@ -10,6 +10,7 @@ from checks.wiring import partition_of
 from fixtures.desired import Desires
 from fixtures.estate import Estate, Target
 from fixtures.fact import Absent, value
+from fixtures.release import Release
 from remediation import rotation
 from remediation.context import Context, Intent, Wants
 from remediation.gated_update import too_large_inline
@@ -87,7 +88,7 @@ def _plan_target(context: Context) -> TargetPlan:
     steps.extend(merges)
     steps.extend(_test_events(context, {name for step in steps for name in step.forwarders}))
     bucket = _lock_bucket(context, artifact.bucket, steps)
-    return TargetPlan(context.target, tuple(steps), (*blocked, *more), bucket, tuple(_advice(context, steps)))
+    return TargetPlan(context.target, tuple(steps), (*blocked, *more), bucket, tuple(_advice(context, release, steps)))
 
 
 def _needed_by_nobody(context: Context) -> tuple[Obstacle, ...]:
@@ -96,12 +97,12 @@ def _needed_by_nobody(context: Context) -> tuple[Obstacle, ...]:
     return tuple(dict.fromkeys(filter(None, unsure))) if all(unsure) else ()
 
 
-def _advice(context: Context, steps: Iterable[Step]) -> Iterator[Advice]:
+def _advice(context: Context, release: Release, steps: Iterable[Step]) -> Iterator[Advice]:
     """Notes on the forwarders whose stacks are updated."""
     names = {name for step in steps if isinstance(step, UpdateForwarderStack) for name in step.forwarders}
     for forwarder in context.seen.forwarders:
         if forwarder.name in names:
-            for text in advice(forwarder, context.intent.today):
+            for text in advice(forwarder, release, context.intent.today):
                 yield Advice(context.target, forwarder.name, text)
 
 

@@ -52,6 +52,14 @@ def obstacles(forwarder: Forwarder, release: Release, today: date) -> Iterator[O
             "event between them would be lost",
             "set its maximum retry attempts to 2 (Lambda, asynchronous invocation), then run again",
         )
+    function = value(forwarder.function)
+    if function and function.last_update == "InProgress":
+        yield Obstacle("its function is being updated by somebody", "wait until that has ended, then run again")
+    if "CAPABILITY_AUTO_EXPAND" in release.lambda_template.capabilities:
+        yield Obstacle(
+            "the release's template holds macros, so that what its update changes cannot be told before it is made",
+            "update this stack by hand, or ask the vendor for a template without macros",
+        )
     runtime = release.function.runtime if release.function else None
     if load_calendar().phase(runtime, today) is Phase.UPDATE_BLOCKED:
         yield Obstacle(
@@ -93,8 +101,10 @@ def waiting(stack: str, change_sets: Iterable[PendingChangeSet]) -> Iterator[Obs
         )
 
 
-def advice(forwarder: Forwarder, today: date) -> Iterator[str]:
+def advice(forwarder: Forwarder, release: Release, today: date) -> Iterator[str]:
     """What whoever approves the plan should know, and what does not stop it."""
+    if "CAPABILITY_NAMED_IAM" in release.lambda_template.capabilities:
+        yield "the release's template makes IAM resources with names of their own, which is acknowledged (NAMED_IAM)"
     for found in value(forwarder.change_sets) or ():
         if found.failed:
             yield f"change set {found.name} on its stack could not be made; it goes when the update is executed"
@@ -107,7 +117,13 @@ def advice(forwarder: Forwarder, today: date) -> Iterator[str]:
     dates = calendar.lookup(function.runtime)
     if dates and dates.update_blocked and calendar.phase(function.runtime, today) is not Phase.SUPPORTED:
         left = (dates.update_blocked - today).days
-        yield f"going back to {function.runtime} is possible until {dates.update_blocked}, {left} days ({calendar})"
+        if left > 0:
+            yield f"going back to {function.runtime} is possible until {dates.update_blocked}, {left} days ({calendar})"
+        else:
+            yield (
+                f"there is no way back to {function.runtime} since {dates.update_blocked} ({calendar}): if the update "
+                "fails, CloudFormation cannot roll it back either (UPDATE_ROLLBACK_FAILED)"
+            )
 
 
 def long_name(name: object) -> Obstacle | None:

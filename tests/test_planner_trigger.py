@@ -272,6 +272,14 @@ def test_a_bucket_of_another_account_is_written_by_that_account_alone() -> None:
     assert step.grants[0].source_account == OTHER_ACCOUNT
 
 
+def test_a_bucket_of_another_region_is_not_given_a_rule_that_s3_would_refuse() -> None:
+    away = a_bucket(LOGS, region="eu-west-1")
+    text = reasons(target_plan(an_estate(a_forwarder(policy=()), buckets=[away]), LIST))
+    assert f"bucket {LOGS} is in eu-west-1, and S3 calls functions of its own region only" in text
+    unread = a_bucket(LOGS, region=denied("s3:GetBucketLocation"))
+    assert merge_of(target_plan(an_estate(a_forwarder(policy=()), buckets=[unread]), LIST)).merge.add
+
+
 def a_topic_path(*rules: Rule, subscribed: Iterable[str] = (ARN,), **changes: object) -> Estate:
     forwarder = a_forwarder(topic_arn=TOPIC, **changes)
     through = Rule("topic", TOPIC, (CREATED,))

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from checks.stack_states import HEALTHY
 from fixtures.estate import Invocation
 from fixtures.fact import NOT_READ, Absent
+from fixtures.sandbox.synthetic_release import lambda_template, shared_template
 from fixtures.stack_facts import PendingChangeSet
 from remediation.prediction import PredictedChange
 from remediation.preflight import (
@@ -20,7 +22,20 @@ from remediation.preflight import (
     obstacles,
 )
 from remediation.shape import predicted_shape
-from tests.estates import HERE, NOW, a_forwarder, a_legacy_forwarder, a_release, a_stack, denied
+from tests.estates import (
+    HERE,
+    NOW,
+    a_forwarder,
+    a_function,
+    a_legacy_forwarder,
+    a_release,
+    a_shared_stack,
+    a_stack,
+    an_estate,
+    denied,
+    some_desires,
+)
+from tests.planning import a_release_with, target_plan, told
 
 TODAY = NOW.date()
 STATES = (
@@ -93,12 +108,29 @@ def test_what_only_looks_like_a_change_set_of_this_suite_is_somebodys() -> None:
 def test_a_change_set_that_could_not_be_made_is_said_and_stops_nothing() -> None:
     forwarder = a_forwarder(change_sets=(PendingChangeSet("theirs", "arn:1", "FAILED"),))
     assert list(obstacles(forwarder, a_release(), TODAY)) == []
-    assert "change set theirs on its stack could not be made; it goes when" in " ".join(advice(forwarder, TODAY))
+    assert "change set theirs on its stack could not be made; it goes when" in " ".join(
+        advice(forwarder, a_release(), TODAY)
+    )
 
 
 @pytest.mark.parametrize(("retries", "blocks"), [(None, False), (2, False), (1, False), (0, True)])
 def test_a_forwarder_without_retries_would_lose_events_between_two_calls(retries: int | None, blocks: bool) -> None:
     assert bool(against(invocation=Invocation(retries, None))) is blocks
+
+
+def test_a_function_that_somebody_updates_now_is_waited_for_by_a_person() -> None:
+    (line,) = against(function=a_function(last_update="InProgress"))
+    assert line == "its function is being updated by somebody; wait until that has ended, then run again"
+
+
+def test_a_template_with_macros_cannot_be_predicted_and_is_not_deployed(tmp_path: Path) -> None:
+    macro = "Transform: AWS::Serverless-2016-10-31\n"
+    release = a_release_with(tmp_path, macro + lambda_template(), macro + shared_template())
+    (found,) = obstacles(a_legacy_forwarder(), release, TODAY)
+    assert "the release's template holds macros" in found.reason
+    shared = an_estate(a_forwarder(), shared=(a_shared_stack(),))
+    (line,) = told(target_plan(shared, {"shared-stack": [""]}, some_desires(release=release)))
+    assert "the release's shared template holds macros" in line
 
 
 @pytest.mark.parametrize(

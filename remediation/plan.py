@@ -177,6 +177,7 @@ def _step(step: Step, run: str) -> dict[str, object]:
         "calls": [call.shown() for call in step.calls()],
         "notes": list(step.notes()),
         "changes": list(step.changes()),
+        "unknown": list(step.unknown()),
         "change_set": list(step.change_set()),
         "fingerprint": step.fingerprint(run),
         **accepts,

@@ -164,6 +164,10 @@ def _create(context: Context, release: Release, source: ArtifactPlan) -> SharedP
         parameters=tuple(given),
         capabilities=template.capabilities,
         token=context.change_set,
+        content=(
+            *(f"Add {resource.logical_id} ({resource.type})" for resource in template),
+            *(f"export {name}" for name in template.exports),
+        ),
     )
     return SharedPlan(step, ())
 

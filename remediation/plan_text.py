@@ -45,7 +45,8 @@ def plan_lines(steps: Iterable[Step], refusals: Iterable[Refusal], *, calls: boo
 def _told(step: Step) -> tuple[str, ...]:
     accepts = f" (accepts shape {step.accepts})" if step.accepts else ""
     actions = ", ".join(f"{call.service}:{call.operation}" for call in step.calls())
-    return (step.title + accepts, actions, *step.notes(), *step.change_set())
+    unknown = (f"not known yet: {what}" for what in step.unknown())
+    return (step.title + accepts, actions, *step.notes(), *unknown, *step.change_set())
 
 
 def advice_lines(found: Iterable[tuple[Target, str, str]]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Builds the plan: from findings that name a fix, the estate and the desired state, to ordered steps. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -22,6 +23,7 @@ from remediation.preflight import Obstacle, advice, blocked_by, unidentified
 from remediation.step import Step
 from remediation.steps.event import SendTestEvent
 from remediation.steps.forwarder_stack import UpdateForwarderStack
+from remediation.steps.shared_stack import CreateSharedStack
 
 _OF_BUCKETS: Final = frozenset({"stale-rules", "duplicates"})  # fixes of a bucket's findings
 
@@ -83,7 +85,7 @@ def _plan_target(context: Context) -> TargetPlan:
             refused.add(name)
             blocked.append(_blocked(context, name, {"forwarder-stack", "trigger"}, [*problems, *base]))
         else:
-            steps.extend(own)
+            steps.extend(_awaiting(own, release) if isinstance(shared.step, CreateSharedStack) else own)
     merges, more = plan_buckets(context, frozenset(refused))
     steps.extend(merges)
     steps.extend(_test_events(context, {name for step in steps for name in step.forwarders}))
@@ -95,6 +97,14 @@ def _needed_by_nobody(context: Context) -> tuple[Obstacle, ...]:
     """Why nothing is made for a target's forwarders: of none of them is it known that it is one."""
     unsure = [unidentified(forwarder) for forwarder in context.seen.forwarders]
     return tuple(dict.fromkeys(filter(None, unsure))) if all(unsure) else ()
+
+
+def _awaiting(steps: Iterable[Step], release: Release) -> Iterator[Step]:
+    """The steps, which say what they import from a shared stack that is still to be made."""
+    made = {*release.shared_template.exports}
+    for step in steps:
+        awaited = tuple(name for name in release.lambda_template.imports if name in made)
+        yield replace(step, awaits=awaited) if isinstance(step, UpdateForwarderStack) else step
 
 
 def _advice(context: Context, release: Release, steps: Iterable[Step]) -> Iterator[Advice]:

@@ -93,7 +93,11 @@ class Step(ABC):
         return ""
 
     def notes(self) -> tuple[str, ...]:
-        """What cannot be known before an earlier step ran, and what a reader of the plan should know."""
+        """What a reader of the plan should know."""
+        return ()
+
+    def unknown(self) -> tuple[str, ...]:
+        """What cannot be known before an earlier step of the plan ran. No part of what the step relies on."""
         return ()
 
     def change_set(self) -> tuple[str, ...]:

@@ -84,6 +84,15 @@ def test_the_plan_for_machines_is_json_with_every_call_and_no_secret() -> None:
     assert not [canary for canary in CANARIES if canary in "\n".join(plan.lines(calls=True))]
 
 
+def test_what_is_not_known_before_an_earlier_step_stands_in_the_plan() -> None:
+    estate = an_estate(a_legacy_forwarder(NAME), shared=())
+    plan = plan_of(estate, {"forwarder-stack": [NAME]})
+    steps = {step["fix"]: step for target in json.loads(plan.json())["targets"] for step in target["steps"]}
+    assert len(steps["forwarder-stack"]["unknown"]) == 2
+    assert steps["shared-stack"]["unknown"] == []
+    assert "not known yet: TaegisSharedSecretArn, which it imports" in "\n".join(plan.lines(calls=True))
+
+
 def test_a_step_has_the_same_fingerprint_in_every_run_until_its_facts_move() -> None:
     def prints(estate: Estate, run: str) -> Mapping[str, str]:
         plan = plan_of(estate, EVERYTHING, allow=CONSENTS, run=run)

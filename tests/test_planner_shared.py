@@ -166,6 +166,20 @@ def test_a_missing_shared_stack_is_created_with_the_tenants_secret_and_region() 
     assert CANARY_CREDENTIAL in secret.reveal()
 
 
+def test_a_plan_says_what_a_shared_stack_that_is_made_holds_and_what_waits_for_it() -> None:
+    legacy = an_estate(a_legacy_forwarder(NAME), shared=())
+    create, update = target_plan(legacy, {"forwarder-stack": [NAME]}).steps
+    assert create.notes() == (
+        "predicted: Add TaegisCredentials (AWS::SecretsManager::Secret)",
+        "predicted: export TaegisSharedRegion",
+        "predicted: export TaegisSharedSecretArn",
+    )
+    assert [line.partition(",")[0] for line in update.unknown()] == ["TaegisSharedRegion", "TaegisSharedSecretArn"]
+    (alone,) = target_plan(an_estate(a_legacy_forwarder(NAME)), {"forwarder-stack": [NAME]}).steps
+    assert alone.unknown() == ()
+    assert alone.fingerprint("run") == update.fingerprint("run"), "resumed once it is made, it is the step approved"
+
+
 def test_no_plan_shows_the_secret() -> None:
     for plan in (shared_plan(()), shared_plan((a_shared_stack(),), rotate=True)):
         text = json.dumps([call.shown() for step in plan.steps for call in step.calls()])

@@ -1,7 +1,7 @@
 """Updates a forwarder's stack to the release's template and package, and proves it on the function itself."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from fixtures.calendar import is_migrated
@@ -21,6 +21,7 @@ class UpdateForwarderStack(Step):
         update: the change set.
         function: name of the function.
         code_sha256: what its code must be afterwards.
+        awaits: names that the template imports from the shared stack, where an earlier step of the plan makes that.
     """
 
     ACTIONS: ClassVar[tuple[str, ...]] = (*gated_update.ACTIONS, "lambda:GetFunction")
@@ -30,6 +31,7 @@ class UpdateForwarderStack(Step):
     update: StackUpdate
     function: str
     code_sha256: str
+    awaits: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def title(self) -> str:
@@ -48,6 +50,10 @@ class UpdateForwarderStack(Step):
     def notes(self) -> tuple[str, ...]:
         """The predicted changes."""
         return self.update.notes()
+
+    def unknown(self) -> tuple[str, ...]:
+        """What the shared stack will export."""
+        return tuple(f"{name}, which it imports: the shared stack is made first" for name in self.awaits)
 
     def change_set(self) -> tuple[str, ...]:
         """What CloudFormation said of the update."""

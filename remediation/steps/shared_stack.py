@@ -20,7 +20,10 @@ from remediation.writer import Writer
 
 @dataclass(frozen=True)
 class CreateSharedStack(Step):
-    """Create the stack that forwarders import the secret from."""
+    """Create the stack that forwarders import the secret from.
+
+    `content` is what the template holds, for the plan: no change set is made for a stack that is not there.
+    """
 
     ACTIONS: ClassVar[tuple[str, ...]] = (
         "cloudformation:CreateStack",
@@ -35,11 +38,16 @@ class CreateSharedStack(Step):
     parameters: tuple[Mapping[str, object], ...]
     capabilities: tuple[str, ...]
     token: str
+    content: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
         """What it does, in one line."""
         return f"create shared stack {self.subject}"
+
+    def notes(self) -> tuple[str, ...]:
+        """What it makes."""
+        return tuple(f"predicted: {line}" for line in self.content)
 
     def calls(self) -> tuple[Call, ...]:
         """The creation."""

@@ -70,6 +70,21 @@ class TestCodeBuild:
         assert template["Parameters"]["AuditRole"]["Default"] == ROLES["audit"]
         assert template["Parameters"]["DeliveryRole"]["Default"] == ROLES["deliver"]
 
+    def test_the_role_of_the_github_workflow_is_for_one_branch_of_one_repository(self, tmp_path: Path) -> None:
+        text = EXAMPLES.joinpath("github-role.yaml").read_text(encoding="utf-8")
+        (verdict,) = lint([parse_template(text, name="github")], cache_dir=tmp_path)
+        assert isinstance(verdict, Linted)
+        assert [str(one) for one in verdict.findings] == []
+        whole = yaml.load(text, Loader)  # noqa: S506 - a safe loader
+        assert {name: whole["Parameters"][name]["Default"] for name in ("AuditRole", "DeliveryRole")} == {
+            "AuditRole": ROLES["audit"], "DeliveryRole": ROLES["deliver"]
+        }  # fmt: skip
+        (trust,) = whole["Resources"]["Role"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        assert trust["Condition"] == {"StringEquals": {
+            "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
+            "token.actions.githubusercontent.com:sub": "repo:${Repository}:ref:refs/heads/${Branch}",
+        }}  # fmt: skip
+
     def test_the_build_may_enter_accounts_and_tell_the_topic_and_change_nothing(
         self, statements: dict[str, dict[str, object]]
     ) -> None:

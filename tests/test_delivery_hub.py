@@ -160,9 +160,32 @@ class TestWaivers:
         }  # fmt: skip
         assert nights.night(of(Status.WAIVED)) == Imported(imported=1, targets=1)
 
-    def test_a_new_finding_is_set_aside_by_its_import(self, hub: FakeHub, nights: Nights) -> None:
-        nights.night(of(Status.WAIVED))
+    def test_a_new_finding_is_set_aside_at_once_or_in_the_next_night(
+        self, hub: FakeHub, fake: FakeAws, nights: Nights
+    ) -> None:
+        """Security Hub takes minutes to know what was imported, and need not heed a workflow in an import."""
+        not_yet = {"FindingIdentifier": {"Id": f"taegis-forwarders/{RUNTIME}", "ProductArn": "p"},
+                   "ErrorCode": "FindingNotFound", "ErrorMessage": "no"}  # fmt: skip
+        fake.say(
+            "securityhub:BatchUpdateFindings", jsonish({"ProcessedFindings": [], "UnprocessedFindings": [not_yet]})
+        )
+        assert nights.night(of(Status.WAIVED)) == Imported(imported=1, targets=1)
+        hub.findings[REGION][f"taegis-forwarders/{RUNTIME}"]["Workflow"] = {"Status": "NEW"}
+        hub.play(fake)
+        assert nights.night(of(Status.WAIVED)) == Imported(imported=1, targets=1, suppressed=1)
         assert hub.active(REGION) == {RUNTIME: ("FAILED", "SUPPRESSED")}
+
+    def test_a_known_finding_that_cannot_be_set_aside_is_told(
+        self, hub: FakeHub, fake: FakeAws, nights: Nights
+    ) -> None:
+        nights.night(of(Status.FAILED))
+        refusal_of_one = {"FindingIdentifier": {"Id": f"taegis-forwarders/{RUNTIME}", "ProductArn": "p"},
+                          "ErrorCode": "ConcurrentUpdateError", "ErrorMessage": "again"}  # fmt: skip
+        fake.say("securityhub:BatchUpdateFindings",
+                 jsonish({"ProcessedFindings": [], "UnprocessedFindings": [refusal_of_one]}))  # fmt: skip
+        done = nights.night(of(Status.WAIVED))
+        assert done.troubles == (NotImported("ConcurrentUpdateError: again", (RUNTIME,)),)
+        assert hub.active(REGION) == {RUNTIME: ("FAILED", "NEW")}
 
     @pytest.mark.parametrize("known_before", [True, False])
     def test_a_waiver_that_is_gone_opens_it_again(self, known_before: bool, hub: FakeHub, nights: Nights) -> None:

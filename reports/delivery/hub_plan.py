@@ -47,11 +47,15 @@ class There:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A workflow status that an import cannot set, with the note that says why, for one finding."""
+    """A workflow status that an import cannot set, with the note that says why, for one finding.
+
+    `fresh` says that the finding was not there before: Security Hub may not know it yet, and is told the next night.
+    """
 
     id: str
     workflow: str
     note: str
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +120,14 @@ def planned(
 
 def _decisions(before: There | None, finding: AsffFinding, status: Status) -> Iterator[Decision]:
     """What an import leaves as it is: a waiver that came, or went, after the finding was there."""
-    if before is None:
-        return  # of a new finding an import sets the workflow
-    if status is Status.WAIVED and before.workflow != SUPPRESSED:
+    if status is Status.WAIVED and (before is None or before.workflow != SUPPRESSED):
         fields = part(finding, "ProductFields")
         who, ticket, until = (
             optional_text(fields, f"{PRODUCT}/{name}") or "" for name in ("WaivedBy", "WaivedUnder", "WaivedUntil")
         )
-        yield Decision(before.id, SUPPRESSED, f"Waived by {who} ({ticket}) until {until}.")
-    elif status is not Status.WAIVED and before.is_set_aside:
+        note = f"Waived by {who} ({ticket}) until {until}."
+        yield Decision(text(finding, "Id"), SUPPRESSED, note, fresh=before is None)
+    elif status is not Status.WAIVED and before is not None and before.is_set_aside:
         holds = status in _HOLDS
         yield Decision(before.id, RESOLVED if holds else NEW, "It holds now." if holds else "Its waiver is gone.")
 

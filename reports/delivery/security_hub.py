@@ -164,20 +164,23 @@ def _import(aws: Aws, target: Target, plan: HubPlan, tally: _Tally) -> None:
 
 
 def _decide(aws: Aws, target: Target, decisions: Iterable[Decision], tally: _Tally) -> None:
-    alike: dict[tuple[str, str], list[str]] = defaultdict(list)
+    alike: dict[tuple[str, str], list[Decision]] = defaultdict(list)
     for decision in decisions:
-        alike[decision.workflow, decision.note].append(decision.id)
-    for (workflow, note), names in alike.items():
-        for start in range(0, len(names), MOST):
-            some = names[start : start + MOST]
+        alike[decision.workflow, decision.note].append(decision)
+    for (workflow, note), all_of_them in alike.items():
+        for start in range(0, len(all_of_them), MOST):
+            some = all_of_them[start : start + MOST]
             product = _product(aws, target.region)
             answer = aws.call(
                 target.region, _SERVICE, "BatchUpdateFindings",
-                FindingIdentifiers=[{"Id": name, "ProductArn": product} for name in some],
+                FindingIdentifiers=[{"Id": decision.id, "ProductArn": product} for decision in some],
                 Workflow={"Status": workflow}, Note={"Text": note[:512], "UpdatedBy": PRODUCT},
             )  # fmt: skip
             failed = dict(unprocessed(answer))
-            tally.troubles += [(why, name.removeprefix(f"{PRODUCT}/")) for name, why in failed.items()]
+            fresh = {decision.id for decision in some if decision.fresh}
+            tally.troubles += [
+                (why, name.removeprefix(f"{PRODUCT}/")) for name, why in failed.items() if name not in fresh
+            ]
             tally.counts["suppressed" if workflow == "SUPPRESSED" else "reopened"] += len(some) - len(failed)
 
 

@@ -1,5 +1,6 @@
 """The nightly audit in CodeBuild: its template holds, what it runs can be run, and the history is never lost in S3."""
 
+import importlib.util
 import os
 import re
 import shlex
@@ -7,14 +8,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import boto3  # noqa: TID251 - an observer of its own
 import pytest
 import yaml
+from moto import mock_aws
 
 from fixtures.lint import Linted, lint
-from fixtures.sandbox import Sandbox
 from fixtures.template import parse_template
 from reports.delivery.needs import ACTIONS
 from reports.policy_command import ROLES
@@ -155,68 +157,88 @@ class TestCodeBuild:
         return done.returncode, noted.read_text(encoding="utf-8").splitlines()
 
 
-@pytest.fixture(scope="module")
-def bucket(shared_sandbox: Sandbox) -> Sandbox:
-    client = boto3.Session("111122223333", "x", region_name="us-east-1").client(
-        "s3", endpoint_url=shared_sandbox.endpoint
-    )
-    client.create_bucket(Bucket="histories")
-    return shared_sandbox
+@dataclass(frozen=True)
+class Done:
+    code: int
+    error: str
+
+
+class HistoryInS3:
+    """The program, run in this process: one of its own costs half a second each time."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], where: str) -> None:
+        self.capsys = capsys
+        self.where = where
+        spec = importlib.util.spec_from_file_location("history_in_s3", EXAMPLES / "history_in_s3.py")
+        assert spec
+        assert spec.loader
+        self.module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(self.module)
+
+    def __call__(self, verb: str, file: Path, where: str = "") -> Done:
+        code = self.module.main([verb, where or self.where, str(file)])
+        return Done(code, self.capsys.readouterr().err)
 
 
 @pytest.fixture
-def place(bucket: Sandbox, request: pytest.FixtureRequest) -> Iterator[tuple[Sandbox, str]]:
-    return bucket, f"s3://histories/{request.node.name}/fleet.sqlite"
+def history(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> Iterator[HistoryInS3]:
+    monkeypatch.delenv("AWS_ENDPOINT_URL")  # moto knows AWS's own addresses only
+    with mock_aws():
+        boto3.setup_default_session(region_name="us-east-1")
+        boto3.client("s3").create_bucket(Bucket="histories")
+        yield HistoryInS3(capsys, f"s3://histories/{request.node.name}/fleet.sqlite")
 
 
 class TestHistoryInS3:
-    def run(self, place: tuple[Sandbox, str], verb: str, file: Path) -> subprocess.CompletedProcess[str]:
-        sandbox, where = place
-        environment = {**os.environ, **sandbox.environment, "AWS_ACCESS_KEY_ID": "111122223333"}
-        command = [sys.executable, str(EXAMPLES / "history_in_s3.py"), verb, where, str(file)]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
-
     def test_the_first_night_finds_nothing_and_the_next_finds_what_it_left(
-        self, place: tuple[Sandbox, str], tmp_path: Path
+        self, history: HistoryInS3, tmp_path: Path
     ) -> None:
         file = tmp_path / "fleet.sqlite"
-        first = self.run(place, "fetch", file)
-        assert (first.returncode, first.stderr, file.exists()) == (0, "", False)
+        first = history("fetch", file)
+        assert (first.code, first.error, file.exists()) == (0, "", False)
         for content in (b"one", b"two"):
             file.write_bytes(content)
-            assert self.run(place, "store", file).returncode == 0
+            assert history("store", file).code == 0
             other = tmp_path / "other" / "fleet.sqlite"
             other.parent.mkdir(exist_ok=True)
-            assert self.run(place, "fetch", other).returncode == 0
+            assert history("fetch", other).code == 0
             assert other.read_bytes() == content
 
     @pytest.mark.parametrize("known", [True, False], ids=["later", "first-night"])
     def test_of_two_at_once_the_second_is_put_aside_and_says_so(
-        self, known: bool, place: tuple[Sandbox, str], tmp_path: Path
+        self, known: bool, history: HistoryInS3, tmp_path: Path
     ) -> None:
         mine, theirs = tmp_path / "mine", tmp_path / "theirs"
         if known:
             mine.write_bytes(b"before")
-            assert self.run(place, "store", mine).returncode == 0
+            assert history("store", mine).code == 0
         for file in (mine, theirs):
-            assert self.run(place, "fetch", file).returncode == 0
+            assert history("fetch", file).code == 0
             file.write_bytes(file.name.encode())
-        assert self.run(place, "store", theirs).returncode == 0
-        refused = self.run(place, "store", mine)
-        assert refused.returncode == 1
-        (aside,) = re.findall(r"this run's is (s3://\S+)", refused.stderr)
-        for where, content in ((place[1], b"theirs"), (aside, b"mine")):
+        assert history("store", theirs).code == 0
+        refused = history("store", mine)
+        assert refused.code == 1
+        (aside,) = re.findall(r"this run's is (s3://\S+)", refused.error)
+        for where, content in ((history.where, b"theirs"), (aside, b"mine")):
             kept = tmp_path / "kept"
-            assert self.run((place[0], where), "fetch", kept).returncode == 0
+            assert history("fetch", kept, where).code == 0
             assert kept.read_bytes() == content
 
-    def test_a_bucket_that_is_not_ours_is_an_error(self, bucket: Sandbox, tmp_path: Path) -> None:
-        done = self.run((bucket, "s3://no-such-bucket/x"), "fetch", tmp_path / "f")
-        assert done.returncode == 1
-        assert done.stderr.startswith("fetch s3://no-such-bucket/x: ")
-        assert "Traceback" not in done.stderr
+    def test_a_bucket_that_is_not_ours_is_an_error(self, history: HistoryInS3, tmp_path: Path) -> None:
+        done = history("fetch", tmp_path / "f", "s3://no-such-bucket/x")
+        assert done.code == 1
+        assert done.error.startswith("fetch s3://no-such-bucket/x: ")
 
-    def test_a_command_that_makes_no_sense_is_told_how_it_goes(self, bucket: Sandbox, tmp_path: Path) -> None:
-        done = self.run((bucket, "histories/x"), "fetch", tmp_path / "f")
+    def test_a_run_that_kept_nothing_stores_nothing(self, history: HistoryInS3, tmp_path: Path) -> None:
+        assert history("store", tmp_path / "f").code == 0
+        assert history("fetch", tmp_path / "f").code == 0
+        assert not tmp_path.joinpath("f").exists()
+
+    def test_a_command_that_makes_no_sense_is_told_how_it_goes(self, tmp_path: Path) -> None:
+        """As a program of its own."""
+        command = [sys.executable, str(EXAMPLES / "history_in_s3.py"), "fetch", "histories/x", str(tmp_path / "f")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
         assert done.returncode == 4
         assert "history_in_s3.py fetch s3://BUCKET/KEY FILE" in done.stderr

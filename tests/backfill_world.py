@@ -19,6 +19,7 @@ from remediation.backfill.event import Address, event_of
 from remediation.backfill.lane import Function, Lane
 from remediation.backfill.listing import ToSend
 from remediation.backfill.manifest import Manifest, write_manifest
+from remediation.backfill.metric_watch import MetricWatch
 from remediation.backfill.pace import Concurrency, ErrorBudget, parse_budget
 from remediation.backfill.watch import LogWatch
 from tests.fake_aws import FakeAws, Script, jsonish
@@ -130,6 +131,7 @@ def a_lane(
     where = {"account": "111122223333", "region": REGION}
     watch = LogWatch(bench.writer, "/aws/lambda/f", datetime.now(UTC) - timedelta(seconds=5), retries=0)
     function = Function("f", Concurrency(1000, reserved=True), 0.05)
-    lane = Lane(bench.writer, function, Book(bench.writer.journal, known, where), watch,
+    metrics = MetricWatch(bench.writer, "f", datetime.now(UTC), retries=0)
+    lane = Lane(bench.writer, function, Book(bench.writer.journal, known, where), watch, metrics,
                 budget or parse_budget("1%"), patience)  # fmt: skip
     return LaneWorld(bench, manifest, known, lane)

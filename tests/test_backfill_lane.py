@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from fixtures.aws import Aws
 from remediation.backfill.book import Fate, read_book
-from remediation.backfill.pace import Pace, parse_budget
+from remediation.backfill.lane import Function
+from remediation.backfill.metric_watch import MetricWatch
+from remediation.backfill.pace import Concurrency, Pace, parse_budget
 from remediation.journal import iter_journal
-from tests.backfill_world import FakeLambda, LaneWorld, a_lane, before
+from tests.backfill_world import REGION, FakeLambda, LaneWorld, a_lane, before
 from tests.fake_aws import DENIED, FakeAws, garbage, jsonish, refusal
-from tests.writing import hold_journal
+from tests.writing import a_bench, hold_journal
 
 Lanes = Callable[..., LaneWorld]
 THROTTLED = refusal("TooManyRequestsException", "Rate Exceeded.", 429)
@@ -247,3 +250,50 @@ def test_a_stop_leaves_the_rest_for_another_time(fake: FakeAws, lanes: Lanes) ->
     assert (taken | left, taken & left) == (set(range(1, 101)), set())
     assert world.standing.maybe_sent == 0
     hold_journal(world.bench)
+
+
+def test_without_a_log_cloudwatch_stops_a_function_that_fails(fake: FakeAws, lanes: Lanes) -> None:
+    played = FakeLambda(fake)
+    fake.say("logs:FilterLogEvents", DENIED)
+    world = lanes(500)
+    counted = world.lane.metrics
+
+    def look(*, now: bool = False) -> None:
+        del now
+        counted.failed = len(played.received)
+
+    counted.look = look  # type: ignore[method-assign]
+    lane = world.run()
+    assert "CloudWatch counts" in lane.stopped
+    assert len(played.received) < 100
+
+
+def test_without_a_log_nothing_is_kept_in_memory(fake: FakeAws, lanes: Lanes) -> None:
+    FakeLambda(fake)
+    fake.say("logs:FilterLogEvents", DENIED)
+    world = lanes(200)
+    world.lane.pace.set_top(0.3)
+    world.lane.function = Function("f", Concurrency(1, reserved=True), 1.0)
+    world.lane.send(world.events())
+    assert len(world.standing.waiting) <= 70
+    world.lane.finish()
+    assert (world.standing.count(Fate.UNSEEN), world.standing.reasons) == (200, {})
+
+
+@pytest.mark.parametrize(("errors", "retries", "failed"), [(0, 2, 0), (3, 2, 1), (4, 2, 2), (5, 0, 5)])
+def test_metrics_count_attempts_and_are_told_as_objects(
+    moto_aws: Aws, tmp_path: Path, errors: int, retries: int, failed: int
+) -> None:
+    bench = a_bench(moto_aws, tmp_path, REGION)
+    now = datetime.now(UTC)
+    moto_aws.call(REGION, "cloudwatch", "PutMetricData", Namespace="AWS/Lambda", MetricData=[
+        {"MetricName": name, "Dimensions": [{"Name": "FunctionName", "Value": "f"}], "Value": float(value),
+         "Timestamp": now - timedelta(seconds=90)} for name, value in (("Errors", errors), ("Throttles", 2))])  # fmt: skip
+    watch = MetricWatch(bench.writer, "f", now - timedelta(minutes=3), retries)
+    watch.look()
+    assert watch.failed == 0, "a minute has to pass between two looks"
+    watch.look(now=True)
+    assert (watch.failed, watch.throttled) == (failed, True)
+    watch.look(now=True)
+    assert not watch.throttled, "those were told already"
+    bench.close()

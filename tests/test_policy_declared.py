@@ -30,7 +30,7 @@ from remediation.policy_scopes import EVERYTHING, scope_of
 from remediation.step import Step
 
 ROOT = Path(__file__).parents[1] / "remediation"
-BACKFILL = ("dead_letters", "lane", "part", "sendable", "watch")
+BACKFILL = ("dead_letters", "lane", "metric_watch", "part", "sendable", "watch")
 PARTS = ("consent", "lock", "permission_check", "proof", "resource_policy", "settle")
 MODULES = (*(f"remediation.{name}" for name in PARTS),
            *(f"remediation.backfill.{name}" for name in BACKFILL),

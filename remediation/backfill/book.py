@@ -94,10 +94,10 @@ class Standing:
         self._fates[line] = fate
         if fate is not Fate.WAITING:
             self.waiting.pop(line, None)
-        if reason:
-            self.reasons[line] = reason
-        elif fate in TAKEN:
+        if fate in TAKEN:  # of which there may be millions: why one was not seen stands in the journal
             self.reasons.pop(line, None)
+        elif reason:
+            self.reasons[line] = reason
 
     def count(self, *fates: Fate) -> int:
         """How many lines had one of these fates."""

@@ -17,7 +17,8 @@ from typing import Final, Protocol
 from fixtures.answers import Answer, optional_number, optional_part, optional_text
 from fixtures.aws import CallFailed
 from fixtures.fact import Cause
-from remediation.backfill.book import Book, Fate
+from remediation.backfill.book import TAKEN, Book, Fate
+from remediation.backfill.metric_watch import MetricWatch
 from remediation.backfill.pace import Concurrency, ErrorBudget, Pace, top_rate
 from remediation.backfill.watch import LogWatch
 from remediation.call import Call
@@ -92,6 +93,7 @@ class Lane:
     function: Function
     book: Book
     watch: LogWatch
+    metrics: MetricWatch
     budget: ErrorBudget
     patience: float
     ended: Callable[[int, Fate], None] = lambda _line, _fate: None
@@ -228,6 +230,8 @@ class Lane:
     def _hold_back(self) -> None:
         """Send nothing while too many calls wait for their end: they would age in Lambda's queue."""
         most = max(_LEAST_QUEUED, int(self.pace.top * _QUEUED))
+        if self.watch.blind and self.watch.outstanding >= most:
+            self._give_up()  # nobody will tell: they are not kept in memory
         last, since = self.watch.outstanding, time.monotonic()
         while self.watch.outstanding >= most and not self._halted and not self.watch.blind:
             self.writer.stop.wait(_LOOK_EVERY)
@@ -251,9 +255,22 @@ class Lane:
         if len(self.watch.failing) > before or any(fate is Fate.FAILED for fate, _ in found):
             self.pace.slow_down()
             self._hold_to_budget()
+        if self.watch.blind:
+            self._look_at_metrics()
         if self.watch.seconds:
             self.pace.set_top(self.function.rate(self.watch.seconds))
         self._looked = time.monotonic()
+
+    def _look_at_metrics(self) -> None:
+        """Where the log is not shown, CloudWatch's errors are what stops a function that fails on everything."""
+        self.metrics.look()
+        if self.metrics.throttled:
+            self.pace.slow_down()
+        failed, sent = self.metrics.failed + self.metrics.dropped, self.book.standing.count(*TAKEN)
+        if self.budget.is_spent(failed, sent):
+            self._stop(
+                f"CloudWatch counts {failed} of {sent} calls as failed, more than the error budget of {self.budget}"
+            )
 
     def _hold_to_budget(self) -> None:
         standing = self.book.standing

@@ -136,7 +136,7 @@ class BackfillRun:
         for line in (*left, *(f"  set aside: {line}" for line in aside[:_SHOWN])):
             self.say(line)
         if aside:
-            self.say(f"{len(aside):,} objects were set aside: {self.folder / ASIDE}")
+            self.say(f"set aside, each with its reason: {self.folder / ASIDE}")
         return self._code(sending, standings, planned, left_over=bool(left))
 
     def _writer(self, target: Target) -> Writer:

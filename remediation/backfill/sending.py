@@ -11,6 +11,7 @@ from fixtures.fact import Absent, value
 from remediation.backfill.book import Book, Standing
 from remediation.backfill.lane import Item, Lane
 from remediation.backfill.load import Load
+from remediation.backfill.metric_watch import MetricWatch
 from remediation.backfill.pace import ErrorBudget
 from remediation.backfill.part import Part
 from remediation.backfill.progress import Shown, shown
@@ -59,6 +60,7 @@ class Sending:
             function=part.function,
             book=Book(self.journal, standing, part.where),
             watch=part.watch(standing.waits_since - _LATE),
+            metrics=MetricWatch(part.writer, part.function.name, standing.waits_since - _LATE, part.retries),
             budget=self.budget,
             patience=part.writer.limits.proof,
             ended=lambda _, fate: progress.ended(subject, fate),

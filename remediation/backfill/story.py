@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from checks.verdict import count
 from fixtures.ledger.stream import Counts
 from fixtures.prices import Prices
 from remediation.backfill.book import Fate, Standing
@@ -46,8 +47,9 @@ def plan_lines(planned: Sequence[Planned], refused: Sequence[Refused], prices: P
     uncertain = sum(part.uncertain for part in planned)
     price = sum(part.cost.price(prices) for part in planned if part.cost)
     size = sum(part.cost.size for part in planned if part.cost)
-    what = "dead letters, roughly" if any(part.counts is None for part in planned) else f"objects ({bytes_told(size)})"
-    yield f"to send: {sent:,} {what}, about {price:.2f} {prices} (an estimate)"
+    letters = any(part.counts is None for part in planned)
+    what = f"about {count(sent, 'dead letter')}" if letters else f"{count(sent, 'object')} ({bytes_told(size)})"
+    yield f"to send: {what}, about {price:.2f} {prices} (an estimate)"
     if uncertain:
         yield (f"of {uncertain:,} of them nothing shows whether they were delivered: XDR may receive them twice "
                "(--only-certain leaves them out)")  # fmt: skip
@@ -58,7 +60,7 @@ def _part_lines(part: Planned, prices: Prices) -> Iterator[str]:
         yield f"about {part.lines:,} dead letters; of which objects they are is seen when they are read"
     else:
         maybe = f", {part.uncertain:,} of them without evidence" if part.uncertain else ""
-        yield f"{part.lines:,} objects to send{maybe}"
+        yield f"{count(part.lines, 'object')} to send{maybe}"
     if part.cost and part.cost.calls:
         cost = part.cost
         size = f"{bytes_told(cost.size)}; " if cost.size else ""

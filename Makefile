@@ -30,7 +30,7 @@ THOROUGH := tests/test_backfill_end_to_end.py tests/test_chaos.py tests/test_end
   tests/test_end_to_end_failures.py tests/test_end_to_end_fleet.py tests/test_end_to_end_limits.py \
   tests/test_end_to_end_triggers.py tests/test_external_id.py tests/test_history_end_to_end.py tests/test_nightly_end_to_end.py \
   tests/test_delivery_hub_end_to_end.py \
-  tests/test_interrupt.py tests/test_other_engines.py tests/test_permission_end_to_end.py \
+  tests/test_interrupt.py tests/test_ledger_end_to_end.py tests/test_other_engines.py tests/test_permission_end_to_end.py \
   tests/test_permission_undo.py tests/test_policy_fix_sandbox.py tests/test_policy_sandbox.py \
   tests/test_resume.py tests/test_resume_waivers.py tests/test_roll_back_end_to_end.py tests/test_shard_merge.py \
   tests/test_shard_waivers.py tests/test_workers_die.py

@@ -142,22 +142,10 @@ def test_a_fix_states_what_is_open_and_the_command_that_sends_it(world: World) -
     assert f"taegis-forwarders backfill --regions={REGION}" in ran.said
 
 
-@pytest.mark.parametrize(("words", "said"), [
-    (("--since=2999-01-01",), "--since=2999-01-01: in the future"),
-    ((), "--since: missing"),
-    (("--since=1d", "--until=2d"), "--until=2d: not after --since=1d"),
-    (("--since=1d", "--objects=objects.xlsx"), "--objects=objects.xlsx: its suffix says no format"),
-    (("--since=1d", "--objects=/no/such/folder/x.csv"), "--objects=/no/such/folder/x.csv: there is no folder"),
-    (("--since=1d", "--inventory=manifest.json"), "--inventory=manifest.json: not the address of a manifest"),
-    (("--since=1d", "--fix"), "taegis-forwarders ledger: --fix: it is for audits and fixes"),
-    (("--since=1d", "--nonsense"), "unrecognized arguments: --nonsense"),
-], ids=str)  # fmt: skip
-def test_what_cannot_be_used_is_refused_before_anything_is_called(
-    world: World, tmp_path: Path, words: tuple[str, ...], said: str
-) -> None:
-    ran = world.suite.run(tmp_path, "ledger", f"--regions={REGION}", *words)
-    assert ran.code == 4
-    assert said in ran.said
+def test_what_cannot_be_used_is_refused_before_anything_is_called(world: World, tmp_path: Path) -> None:
+    ran = world.suite.run(tmp_path, "ledger", f"--regions={REGION}", "--since=2999-01-01")
+    assert (ran.code, len(ran.errors)) == (4, 1)
+    assert ran.errors[0].startswith("ERROR: --since=2999-01-01: in the future")
     ran.assert_no_crash()
 
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from fixtures.estate import Estate, Forwarder, Target
@@ -18,6 +18,8 @@ from remediation.outage import Outage, changes_in, date_outage
 from remediation.proof import changed_by
 
 FILE = "ledger.jsonl"
+_MOST_LOG_PAGES = 20  # of 10,000 lines each
+_MOST_TAGS = 5_000  # a quarter of a minute at the rate that S3 is asked
 _MOST_PAGES = 50  # LIST calls for one forwarder: 50,000 objects; more is for the verb, which says what it takes
 
 
@@ -133,9 +135,8 @@ def ledger_of_run(cutovers: Cutovers, before: Estate, sources: Sources) -> RunLe
         counts[where][not meanwhile].add(entry)
         return meanwhile
 
-    limited = Sources(
-        sources.estate, sources.access, sources.now, How(Bounds(most=_MOST_PAGES), log_pages=20, told=sources.how.told)
-    )
+    how = How(Bounds(most=_MOST_PAGES), tags=_MOST_TAGS, log_pages=_MOST_LOG_PAGES, told=sources.how.told)
+    limited = replace(sources, how=how)
     reads = read_ledgers(limited, changed, span_of, keeps)
     told = tuple(
         _told(read, spans[where], outages.get(where), *counts[where])

@@ -46,6 +46,7 @@ class How:
         bounds: how buckets are listed.
         inventory: `s3://` address of the manifest of an S3 Inventory to read in place of a listing; None for none.
         dead_letters: keys that dead letters name, by bucket; they are not received here.
+        tags: objects that are asked for their tags, None for all.
         log_pages: pages of a log that are read, of 10,000 lines each.
         told: told from time to time what is going on, in a few words.
     """
@@ -53,6 +54,7 @@ class How:
     bounds: Bounds = field(default_factory=Bounds)
     inventory: str | None = None
     dead_letters: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    tags: int | None = None
     log_pages: int = MOST_PAGES
     told: Callable[[str], None] = lambda _: None
 
@@ -136,7 +138,10 @@ class _Making:
         """The stream: a batch is listed, asked for its tags and judged before the next one is listed."""
         dead = self.sources.how.dead_letters.get(self.scope.bucket, frozenset())
         tags_work = False
-        with closing(names), closing(Tags(self.owner, self.scope.region, self.scope.owner)) as tags:
+        with (
+            closing(names),
+            closing(Tags(self.owner, self.scope.region, self.scope.owner, self.sources.how.tags)) as tags,
+        ):
             try:
                 for batch in batches(self._of_logs(ledger, arrivals)):
                     named = [names.of(one.object.key, one.object.modified, one.replaced) for one in batch]

@@ -213,6 +213,16 @@ def test_where_tags_are_denied_nobody_is_asked_for_ever(tagged: Scene) -> None:
     assert any("tags could not be read" in note for note in ledger.notes)
 
 
+def test_no_more_tags_are_asked_for_than_allowed(tagged: Scene) -> None:
+    tagged.how = How(tags=250)
+    pages = (listing([f"{page}{one:03}" for one in range(200)], token=f"t{page}") for page in "ab")
+    tagged.fake.say(LIST, listing([], token="t"), *pages, listing([]))
+    ledger, verdicts = tagged.read()
+    assert len(verdicts) == 400
+    assert tagged.fake.counted()[TAG] == 200
+    assert any("of no more than 250 objects here" in note for note in ledger.notes)
+
+
 @pytest.mark.parametrize("call", [LOG, METRICS])
 @pytest.mark.parametrize("how", REFUSALS)
 def test_a_log_or_metrics_that_cannot_be_read_are_noted_and_prove_nothing(scene: Scene, call: str, how: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from checks.result import Result
 from checks.state import NOBODY, NOT_APPLICABLE
 from fixtures.accounts import AccountsFile
-from fixtures.estate import Target
+from fixtures.estate import Seen, Target
 from fixtures.fact import Unreadable
 from fixtures.option_values import ALL_REGIONS
 from fixtures.options import Options
@@ -36,6 +36,14 @@ class Looked:
     whole: bool
     accounts: bool
     regions: bool
+
+
+def why_unlisted(seen: Seen) -> Unreadable | None:
+    """Why some forwarder of the target may be missing: they are found by stacks and by functions."""
+    for fact in (seen.identity, seen.stacks, seen.functions):
+        if isinstance(fact, Unreadable):
+            return fact
+    return None
 
 
 def looked_at(config: pytest.Config, results: Iterable[Result], *, broken: bool) -> Looked:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from checks.looked import why_unlisted
 from fixtures.baseline import baseline_text
 from fixtures.errors import InputError
-from fixtures.estate import Estate, Seen
-from fixtures.fact import Unreadable
+from fixtures.estate import Estate
 from fixtures.state import ESTATE, OPTIONS
 from fixtures.whole_file import ORDINARY, refuse_unwritable, write_whole
 
@@ -68,7 +68,7 @@ class _Inventory:
     def pytest_forwarders_observed(self, config: pytest.Config) -> None:
         """Write, or say why not."""
         estate = config.stash[ESTATE]
-        unseen = [f"{seen.target} ({reason})" for seen in estate.targets if (reason := _unlisted(seen))]
+        unseen = [f"{seen.target} ({reason})" for seen in estate.targets if (reason := why_unlisted(seen))]
         if unseen and not config.getoption("partial"):
             self._code = NOT_SEEN
             _say(f"ERROR: {len(unseen)} of {len(estate.targets)} targets could not be listed, and nothing was written: "
@@ -91,14 +91,6 @@ class _Inventory:
         """End with the verb's own code; that nothing was collected is no failure."""
         if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             session.exitstatus = self._code
-
-
-def _unlisted(seen: Seen) -> Unreadable | None:
-    """Why some forwarder of the target may be missing: they are found by stacks and by functions."""
-    for fact in (seen.identity, seen.stacks, seen.functions):
-        if isinstance(fact, Unreadable):
-            return fact
-    return None
 
 
 def _refuse_unusable(output: Path, *, force: bool) -> None:

@@ -2,19 +2,26 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from fixtures.aws import Aws
+from fixtures.fact import value
+from fixtures.sandbox.aws_call import Answer, AwsCall
 from remediation.backfill.book import Fate, read_book
 from remediation.backfill.lane import Function
+from remediation.backfill.listing import Listed
 from remediation.backfill.metric_watch import MetricWatch
 from remediation.backfill.pace import Concurrency, Pace, parse_budget
+from remediation.backfill.part import Part
+from remediation.backfill.story import Planned
 from remediation.journal import iter_journal
-from tests.backfill_world import REGION, FakeLambda, LaneWorld, a_lane, before
-from tests.fake_aws import DENIED, FakeAws, garbage, jsonish, refusal
+from tests.backfill_world import ADDRESS, REGION, SUBJECT, FakeLambda, LaneWorld, a_lane, before
+from tests.estates import a_forwarder
+from tests.fake_aws import DENIED, FakeAws, garbage, jsonish, refusal, xml
 from tests.writing import a_bench, hold_journal
 
 Lanes = Callable[..., LaneWorld]
@@ -286,9 +293,9 @@ def test_metrics_count_attempts_and_are_told_as_objects(
 ) -> None:
     bench = a_bench(moto_aws, tmp_path, REGION)
     now = datetime.now(UTC)
-    moto_aws.call(REGION, "cloudwatch", "PutMetricData", Namespace="AWS/Lambda", MetricData=[
-        {"MetricName": name, "Dimensions": [{"Name": "FunctionName", "Value": "f"}], "Value": float(value),
-         "Timestamp": now - timedelta(seconds=90)} for name, value in (("Errors", errors), ("Throttles", 2))])  # fmt: skip
+    at = {"Dimensions": [{"Name": "FunctionName", "Value": "f"}], "Timestamp": now - timedelta(seconds=90)}
+    sums = [{"MetricName": name, "Value": float(total), **at} for name, total in (("Errors", errors), ("Throttles", 2))]
+    moto_aws.call(REGION, "cloudwatch", "PutMetricData", Namespace="AWS/Lambda", MetricData=sums)
     watch = MetricWatch(bench.writer, "f", now - timedelta(minutes=3), retries)
     watch.look()
     assert watch.failed == 0, "a minute has to pass between two looks"
@@ -297,3 +304,31 @@ def test_metrics_count_attempts_and_are_told_as_objects(
     watch.look(now=True)
     assert not watch.throttled, "those were told already"
     bench.close()
+
+
+def tags_of(call: AwsCall) -> Answer:
+    """Every object but the seventh bears the tag."""
+    tag = "" if "00007" in call.path else "<Tag><Key>TaegisProcessed</Key><Value>true</Value></Tag>"
+    return xml(f"<Tagging><TagSet>{tag}</TagSet></Tagging>")
+
+
+@pytest.mark.parametrize(("tagging", "proved"), [("true", 9), ("false", 0)])
+def test_where_the_log_shows_no_upload_the_forwarders_tag_proves_it(
+    fake: FakeAws, lanes: Lanes, tagging: str, proved: int
+) -> None:
+    FakeLambda(fake, quiet=True)
+    fake.say("s3:GetObjectTagging", tags_of)
+    world = lanes(10)
+    world.run()
+    forwarder = a_forwarder()
+    stack = replace(forwarder.stack, parameters={**forwarder.stack.parameters, "EnableObjectTagging": tagging})
+    function = value(forwarder.function)
+    assert function is not None
+    part = Part(
+        world.bench.writer, replace(forwarder, stack=stack), function, world.lane.function, ADDRESS, 0, None, ()
+    )
+    Listed(part, world.manifest, Planned(SUBJECT, None, 10, 0, None)).look_again(world.lane.book)
+    assert world.standing.count(Fate.PROVED) == proved
+    assert world.standing.count(Fate.QUIET) == 10 - proved
+    told = read_book(iter_journal(world.bench.path)).standings[SUBJECT]
+    assert told.count(Fate.PROVED) == proved

@@ -30,13 +30,17 @@ from remediation.policy_scopes import EVERYTHING, scope_of
 from remediation.step import Step
 
 ROOT = Path(__file__).parents[1] / "remediation"
-BACKFILL = ("dead_letters", "lane", "metric_watch", "part", "sendable", "watch")
+BACKFILL = ("dead_letters", "lane", "listing", "metric_watch", "part", "sendable", "watch")
 PARTS = ("consent", "lock", "permission_check", "proof", "resource_policy", "settle")
 MODULES = (*(f"remediation.{name}" for name in PARTS),
            *(f"remediation.backfill.{name}" for name in BACKFILL),
            *(f"remediation.steps.{path.stem}" for path in sorted((ROOT / "steps").glob("[a-z]*.py"))))  # fmt: skip
 # A missing object answers 403 to whoever may not list the bucket (S3 API reference, GetObject).
-BESIDE = {"remediation.lock": {"s3:ListBucket"}, "remediation.backfill.sendable": {"s3:ListBucket"}}
+BESIDE = {
+    "remediation.lock": {"s3:ListBucket"},
+    "remediation.backfill.sendable": {"s3:ListBucket"},
+    "remediation.backfill.listing": {"s3:GetObjectTagging"},  # of latest versions, by the ledger's tags
+}
 
 
 def tree_of(module: str) -> ast.Module:

@@ -1,14 +1,19 @@
 """From a forwarder's ledger to the list of what is sent: without what is proved, cannot be read, or was sent before."""
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from checks.ledger_scope import is_tagging
 from fixtures.ledger.entry import Delivery, Entry
+from fixtures.ledger.listing import Arrival
 from fixtures.ledger.stream import Ledger
-from remediation.backfill.book import Fate, Standing
+from fixtures.ledger.tagging import BATCH, Tags
+from remediation.backfill.book import Book, Fate, Standing
 from remediation.backfill.cost import cost_of
 from remediation.backfill.earlier import earlier_runs
 from remediation.backfill.event import event_of
@@ -19,6 +24,7 @@ from remediation.backfill.request import BackfillRequest
 from remediation.backfill.sendable import Sendable, explained
 from remediation.backfill.story import Planned
 
+ACTIONS: Final = ("s3:GetObjectTagging",)
 _ASKED: Final = 100  # objects that S3 is asked about, to say more than the function said
 
 
@@ -87,6 +93,20 @@ class Listed:
             wanted.discard(line.number)
             if not wanted:
                 return
+
+    def look_again(self, book: Book) -> None:
+        """Ask for the tags of those of which the log showed no upload, where the forwarder sets any."""
+        standing = book.standing
+        wanted = {line for fate in (Fate.QUIET, Fate.UNSEEN) for line in standing.of(fate)}
+        if not (wanted and is_tagging(self.part.forwarder)):
+            return
+        lines = (line for line in self.manifest.read(after=min(wanted) - 1) if line.number in wanted)
+        address = self.part.address
+        with closing(Tags(self.part.writer.aws, address.region, address.owner)) as tags:
+            while batch := list(itertools.islice(lines, BATCH)):
+                found = tags.of([Arrival(line.object) for line in batch])
+                tagged = [line.number for line, tag in zip(batch, found, strict=True) if tag is True]
+                book.ended(Fate.PROVED, tagged)
 
     def left_over(self) -> str:
         """What is left although all was sent: nothing of a list is."""

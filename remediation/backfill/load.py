@@ -7,10 +7,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from checks.looked import why_unlisted
 from fixtures.errors import InputError
 from fixtures.estate import Estate, Target
 from fixtures.ledger.listing import NoLedgerError
-from remediation.backfill.book import Standing
+from remediation.backfill.book import Book, Standing
 from remediation.backfill.earlier import manifest_in
 from remediation.backfill.lane import Item
 from remediation.backfill.listing import Listed, listed
@@ -65,6 +66,10 @@ class Load(Protocol):
 
     def left_over(self) -> str:
         """What is left although all was sent."""
+        ...
+
+    def look_again(self, book: Book) -> None:
+        """See what else proves the deliveries that the log does not."""
         ...
 
 
@@ -128,6 +133,11 @@ class Gathering:
         return tuple(answer for answer in answers if not isinstance(answer, Refused))
 
     def _parts(self) -> Sequence[Part]:
+        for seen in self.estate.targets:
+            why = why_unlisted(seen)
+            if why:
+                missed = Obstacle(f"its forwarders could not be listed ({why})", "mend that, run again")
+                self.refused.append(Refused(str(seen.target), seen.target, (missed,)))
         forwarders = sorted(filter(self.request.asks, self.estate.forwarders), key=str)
         answers = side_by_side(
             lambda one: part_of(one, self.estate, self.writer(one.target), self.request.rate), forwarders, self.stop

@@ -3,7 +3,7 @@
 from typing import Final
 
 from remediation import consent, lock
-from remediation.backfill import dead_letters, lane, metric_watch, part, sendable, watch
+from remediation.backfill import dead_letters, lane, listing, metric_watch, part, sendable, watch
 from remediation.policy import ALWAYS, Need
 
 LETTERS: Final = "dead-letters"
@@ -11,6 +11,7 @@ BACKFILL_NEEDS: Final = (
     Need("consent", consent.ACTIONS, ALWAYS),
     Need("lock", lock.ACTIONS, ALWAYS),
     Need("backfill.lane", lane.ACTIONS, ALWAYS),
+    Need("backfill.listing", listing.ACTIONS, ALWAYS),
     Need("backfill.metric_watch", metric_watch.ACTIONS, ALWAYS),
     Need("backfill.part", part.ACTIONS, ALWAYS),
     Need("backfill.sendable", sendable.ACTIONS, ALWAYS),

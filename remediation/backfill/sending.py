@@ -73,6 +73,7 @@ class Sending:
                 lane.finish()
         except StepBlocked as refusal:
             why = f"{refusal}; {refusal.to_do}"
+        load.look_again(lane.book)
         why = why or lane.stopped
         if why:
             self.stopped[subject] = why

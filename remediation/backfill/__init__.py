@@ -11,7 +11,6 @@ listing.py       from a ledger to that file, and from its lines to events
 dead_letters.py  events that failed before, in queues; queued.py sends them
 load.py          what is sent to each forwarder, gathered
 cost.py          what it will take: calls, bytes, time, Lambda's price
-event.py         the events, shaped and encoded as S3 makes them
 pace.py          how many a second, and when to stop: rate, error budget
 watch.py         which calls ended well, by their request ids in the log; metric_watch.py where it is not shown
 book.py          what the journal holds of a backfill: intents, acceptances, ends; what it predicts after a kill

@@ -16,9 +16,9 @@ from fixtures.answers import Answer, Malformed, as_answer, items, optional_part,
 from fixtures.aws import CallFailed
 from fixtures.estate import Forwarder
 from fixtures.fact import value
-from remediation.backfill.event import LARGEST
 from remediation.call import Call
 from remediation.preflight import Obstacle
+from remediation.s3_event import LARGEST
 from remediation.writer import Writer
 
 ACTIONS: Final = (

@@ -16,15 +16,16 @@ from fixtures.ledger.tagging import BATCH, Tags
 from remediation.backfill.book import Book, Fate, Standing
 from remediation.backfill.cost import cost_of
 from remediation.backfill.earlier import earlier_runs
-from remediation.backfill.event import event_of
 from remediation.backfill.lane import Item
 from remediation.backfill.manifest import Manifest, write_manifest
 from remediation.backfill.part import Part
 from remediation.backfill.request import BackfillRequest
 from remediation.backfill.sendable import Sendable, explained
 from remediation.backfill.story import Planned
+from remediation.s3_event import event_of
 
 ACTIONS: Final = ("s3:GetObjectTagging",)
+MARK: Final = "taegis-forwarders-backfill-"  # by which a backfill's events can be told from S3's own
 _ASKED: Final = 100  # objects that S3 is asked about, to say more than the function said
 
 
@@ -73,7 +74,7 @@ class Listed:
         again, cursor = set(standing.again), standing.cursor
         for line in self.manifest.read(after=min((*again, cursor + 1)) - 1):
             if line.number > cursor or line.number in again:
-                yield ToSend(line.number, event_of(line.object, self.part.address, run))
+                yield ToSend(line.number, event_of(line.object, self.part.address, f"{MARK}{run}"))
 
     def taken(self, item: Item) -> None:
         """Nothing is to be done about an object of a list."""

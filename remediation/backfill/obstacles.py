@@ -16,8 +16,8 @@ from checks.test_trigger import test_new_objects_reach_the_forwarder, ways_in
 from checks.wiring import has_s3_trigger, partition_of
 from fixtures.estate import Estate, Forwarder, Function
 from fixtures.fact import Absent, Unreadable, value
-from remediation.backfill.event import Address
 from remediation.preflight import Obstacle
+from remediation.s3_event import Address
 
 _KEYS: Final = ("NotificationBucketCustomerManagedKMSarn", "LambdaEnvKMSarn")
 # What the checks below read, and what the events are made from.

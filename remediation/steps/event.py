@@ -1,22 +1,23 @@
 """Sends a test event to a forwarder: on request, since XDR receives the object that it names once more."""
 
 import base64
-import json
-import urllib.parse
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
-from checks.wiring import bucket_arn
-from fixtures.answers import Answer, items, number, optional_text, text
+from fixtures.answers import Answer, items, moment, number, optional_text, text
 from fixtures.aws import CallFailed
 from fixtures.errors import InputError
 from fixtures.fact import Cause
+from fixtures.ledger.logged_object import LoggedObject
 from fixtures.log_lines import is_upload
 from remediation.call import Call
+from remediation.s3_event import Address, event_of
 from remediation.step import Interrupted, Step, StepBlocked, StepFailed
 from remediation.writer import Writer
+
+_MARK: Final = "taegis-forwarders-test-event"
 
 
 @dataclass(frozen=True)
@@ -85,26 +86,14 @@ class SendTestEvent(Step):
             # one page is enough to find an example, and bounds what a bucket with millions of objects costs
             page = writer.read("s3", "ListObjectsV2", Bucket=self.bucket, Prefix=prefix)
             for entry in items(page, "Contents"):
-                key = text(entry, "Key")
-                if key.endswith(suffix) and number(entry, "Size") > 0:
-                    return self._record(key, number(entry, "Size"))
+                key, size = text(entry, "Key"), number(entry, "Size")
+                if key.endswith(suffix) and size > 0:
+                    arrived = moment(entry, "LastModified") or datetime.now(UTC)
+                    etag = (optional_text(entry, "ETag") or "").strip('"')
+                    found = LoggedObject(self.bucket, key, size, arrived, etag)
+                    address = Address(self.bucket, self.target.account, self.target.region, self.partition)
+                    return event_of(found, address, _MARK)
         raise StepBlocked(f"bucket {self.bucket} has no object that a test event could name", "give an event as a file")
-
-    def _record(self, key: str, size: int) -> str:
-        record = {
-            "eventVersion": "2.1",
-            "eventSource": "aws:s3",
-            "awsRegion": self.target.region,
-            "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
-            "eventName": "ObjectCreated:Put",
-            "s3": {
-                "s3SchemaVersion": "1.0",
-                "configurationId": "taegis-forwarders-test-event",
-                "bucket": {"name": self.bucket, "arn": bucket_arn(self.partition, self.bucket)},
-                "object": {"key": urllib.parse.quote_plus(key, safe="/"), "size": size},
-            },
-        }
-        return json.dumps({"Records": [record]})
 
     def _invoke(self, payload: str) -> Call:
         return Call(

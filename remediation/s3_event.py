@@ -1,4 +1,4 @@
-"""The event that S3 would have sent for an object, as S3 writes it (S3 User Guide, "Event message structure").
+"""The event that S3 sends for an object, as S3 writes it (S3 User Guide, "Event message structure"), with our mark.
 
 One record in each event: S3 puts one event into one message, and a call that fails then fails for one object.
 """
@@ -13,7 +13,6 @@ from urllib.parse import quote_plus
 from checks.wiring import bucket_arn
 from fixtures.ledger.logged_object import LoggedObject
 
-MARK: Final = "taegis-forwarders-backfill-"
 # Lambda takes 1 MB in an asynchronous call since October 2025 and took 256 KB before: not every partition may have
 # followed, and S3's own messages have at most 64 KB (S3 User Guide, same page).
 LARGEST: Final = 256 * 1024
@@ -39,29 +38,20 @@ class Address:
     topic: str | None = None
 
 
-def mark_of(run: str) -> str:
-    """By what an event of that run can be told from S3's own, and from those of other runs."""
-    return f"{MARK}{run}"
-
-
 def encoded(key: str) -> str:
     """A key as S3 writes it into events: UTF-8, percent-encoded but for `/`, and `+` for a space."""
     return quote_plus(key, safe="/")
 
 
-def event_of(found: LoggedObject, address: Address, run: str) -> str:
+def event_of(found: LoggedObject, address: Address, mark: str) -> str:
     """The event as JSON text, in the envelope of SNS where a topic stands between.
 
     `eventTime` is when the object arrived, not when this was sent. `configurationId`, `userIdentity` and the request
-    ids bear the run's mark. The sequencer is made as S3's are (time in hex), with zeros where S3 counts further.
+    ids bear the mark, by which it can be told from S3's own. The sequencer is made as S3's are (time in hex), with
+    zeros where S3 counts further.
     """
-    text = json.dumps({"Records": [_record(found, address, mark_of(run))]}, separators=(",", ":"), ensure_ascii=True)
-    return text if address.topic is None else _through(address.topic, text, run)
-
-
-def is_marked(payload: str) -> bool:
-    """Whether an event, also one in an envelope, is a backfill's."""
-    return MARK in payload
+    text = json.dumps({"Records": [_record(found, address, mark)]}, separators=(",", ":"), ensure_ascii=True)
+    return text if address.topic is None else _through(address.topic, text, mark)
 
 
 def _record(found: LoggedObject, address: Address, mark: str) -> dict[str, object]:
@@ -93,7 +83,7 @@ def _record(found: LoggedObject, address: Address, mark: str) -> dict[str, objec
     }
 
 
-def _through(topic: str, text: str, run: str) -> str:
+def _through(topic: str, text: str, mark: str) -> str:
     """The envelope in which SNS hands a message to Lambda (Lambda Developer Guide, "Using Lambda with Amazon SNS")."""
     digest = hashlib.sha256(text.encode()).hexdigest()
     message = {
@@ -104,7 +94,7 @@ def _through(topic: str, text: str, run: str) -> str:
         "Message": text,
         "Timestamp": _moment(datetime.now(UTC)),
         "SignatureVersion": "1",
-        "Signature": mark_of(run),
+        "Signature": mark,
         "SigningCertUrl": "",
         "UnsubscribeUrl": "",
         "MessageAttributes": {},

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from checks.registry import Check, check_of
+from checks.state import CONFINED
 from fixtures.estate import Estate, Target
 from fixtures.state import BASELINE, DESIRES, OPTIONS
 
@@ -34,12 +35,15 @@ class Subject:
 
 
 ESTATE_WIDE = Subject("estate")
+_KNOWN = pytest.StashKey[dict[Subject, Subject]]()
 NOT_ASKED = Subject("NOTSET")  # pytest's own id for a test that takes something, of which there is nothing
 
 
 def subjects(argument: str, config: pytest.Config, estate: Estate, meta: Check | None) -> list[Subject]:
     """Everybody whom a check with this argument is asked about, in a stable order; `meta` is None for plain tests."""
-    return sorted(_KINDS[argument](config, estate, meta), key=str)
+    only = config.stash.get(CONFINED, None)
+    found = _KINDS[argument](config, estate, meta)
+    return sorted((subject for subject in found if only is None or subject.target in only), key=str)
 
 
 def subject_of(item: pytest.Item) -> Subject:

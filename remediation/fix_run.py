@@ -149,6 +149,13 @@ class FixRun(WriteRun):
             self.rotations = rotation.due(self.estate, self.config.stash[DESIRES])
         return make_plan(results, self.estate, self.config.stash[DESIRES], intent, datetime.now(UTC))
 
+    def _ask_again(self, targets: frozenset[Target]) -> None:
+        """Ask the checks of these targets again, and those that could not be asked before something was made."""
+        super()._ask_again(targets)
+        selected, others = self.unselected.made_since(targets)
+        self.held.run_new(selected, selected=True)
+        self.held.run_new(others, selected=False)
+
     def _undone(self) -> Iterator[str]:
         """The targets whose credentials were to be rotated and are not, or would not be."""
         done = [o.step for outcome in self.outcomes for o in outcome.of(State.DONE)]

@@ -18,7 +18,7 @@ _AGAINST = frozenset({Status.FAILED, Status.UNKNOWN, Status.ERROR})
 
 @dataclass
 class Held:
-    """One test: what it said first, and what it says now."""
+    """One test: what it said first, and what it says now; nothing first where it could be asked only now."""
 
     item: pytest.Item
     first: list[pytest.TestReport]
@@ -38,7 +38,9 @@ class Held:
     def worse(self) -> bool:
         """Whether something speaks against it now, or nothing can be told any more, and did not before."""
         before, now = self.before, self.now
-        return bool(before and now and now.status in _AGAINST and before.status not in {now.status, Status.FAILED})
+        if before is None:
+            return bool(now and now.status in _AGAINST)
+        return bool(now and now.status in _AGAINST and before.status not in {now.status, Status.FAILED})
 
 
 class HeldResults:
@@ -69,12 +71,18 @@ class HeldResults:
                 reports = runtestprotocol(item, log=False, nextitem=None)
                 self._unselected[item.nodeid] = Held(item, reports, reports)
 
+    def run_new(self, items: Iterable[pytest.Item], *, selected: bool) -> None:
+        """Ask what could not be asked before a fix made it."""
+        for item in items:
+            reports = runtestprotocol(item, log=False, nextitem=None)
+            (self._held if selected else self._unselected)[item.nodeid] = Held(item, [], reports)
+
     def run_again(self, targets: Iterable[Target]) -> None:
         """Run every check of these targets again, also those that passed: a fix that breaks something is seen."""
         wanted = {(target.account, target.region) for target in targets}
         for held in (*self._held.values(), *self._unselected.values()):
-            before = held.before
-            if before and (before.account, before.region) in wanted:
+            known = held.before or held.now
+            if known and (known.account, known.region) in wanted:
                 held.last = runtestprotocol(held.item, log=False, nextitem=None)
 
     def results(self) -> tuple[Result, ...]:
@@ -88,6 +96,14 @@ class HeldResults:
             for held in (*self._held.values(), *self._unselected.values())
             if (before := held.before) and (now := held.now)
             if before.status in _HELD and now.status is Status.FAILED
+        )
+
+    def against_what_was_made(self) -> tuple[Result, ...]:
+        """The findings on what a fix made, of which nothing could be asked before; selected or not."""
+        return tuple(
+            now
+            for held in (*self._held.values(), *self._unselected.values())
+            if held.before is None and (now := held.now) and now.status is Status.FAILED
         )
 
     def final(self, held: Held, blocked: Iterable[Blocked], touched: frozenset[Target]) -> Result | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from checks.outcome import Status
+from checks.outcome import Severity, Status
 from checks.result import Result
 from fixtures.estate import Estate
 from remediation.engine import Outcome, State
@@ -12,10 +12,17 @@ from remediation.proof import FlowProof
 
 @dataclass(frozen=True, slots=True)
 class Recheck:
-    """What the checks say after a ring: all that were selected, and whatever held before and does not any more."""
+    """What the checks say after a ring.
+
+    Attributes:
+        results: of all that were selected.
+        broken: what held before and does not any more.
+        made: findings on what was made, of which nothing could be asked before.
+    """
 
     results: tuple[Result, ...]
     broken: tuple[Result, ...]
+    made: tuple[Result, ...] = ()
 
 
 def why_unproved(outcome: Outcome, proofs: Iterable[FlowProof], recheck: Recheck, estate: Estate) -> str:
@@ -43,6 +50,10 @@ def against(outcome: Outcome, recheck: Recheck, estate: Estate) -> Iterator[str]
     for result in recheck.broken:
         if (_target(result), result.name) in touched:
             yield f"{result.subject} held {result.check} before, and now: {result.found}"
+    for result in recheck.made:
+        # what a vendor's template lacks, and no fix mends, speaks against nobody's fix
+        if (_target(result), result.name) in touched and (result.fix or result.severity is Severity.CRITICAL):
+            yield f"{result.subject} was made, and fails {result.check}: {result.found}"
 
 
 def _touched(outcome: Outcome, estate: Estate) -> Iterator[tuple[str, str]]:

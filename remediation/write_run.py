@@ -220,7 +220,7 @@ class WriteRun(ABC):
         touched = more.union(*(outcome.touched for outcome in self.unjudged))
         if touched:
             self.config.stash[ESTATE] = merged(self.estate, look_again(self.config, touched))
-            self.held.run_again(touched)
+            self._ask_again(touched)
         recheck = self._recheck()
         for outcome in self.unjudged:
             self.unproved += [told for told in against(outcome, recheck, self.estate) if told not in self.unproved]
@@ -240,7 +240,11 @@ class WriteRun(ABC):
         write_snapshot(self.estate, run_folder(self.config) / AFTER)
 
     def _recheck(self) -> Recheck:
-        return Recheck(self.held.results(), self.held.broken())
+        return Recheck(self.held.results(), self.held.broken(), self.held.against_what_was_made())
+
+    def _ask_again(self, targets: frozenset[Target]) -> None:
+        """Ask the checks of these targets again."""
+        self.held.run_again(targets)
 
     def _give_locks_back(self, journal: Journal) -> None:
         if LOOK in self.config.stash and self.locks.targets:

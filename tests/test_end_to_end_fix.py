@@ -198,6 +198,14 @@ def test_it_ends_as_the_table_of_the_estate_says(story: Story) -> None:
     assert "blocked: a person must act" in story.fixed.last_line
 
 
+def test_what_the_fix_made_is_judged_too(story: Story) -> None:
+    """Before it, there was no shared stack of which its template, secret and region could be asked."""
+    made = [f"{account}/{REGIONS[1]}" for account in ACCOUNTS]
+    for check in ("shared-stack-template", "shared-stack-secret", "shared-stack-region"):
+        for target in made:
+            assert story.fixed.statuses()[check, target] == "PASSED"
+
+
 @pytest.mark.parametrize("phase", ["fixed", "newer"])
 def test_every_migrated_function_runs_the_release(story: Story, phase: str) -> None:
     release, seen = {

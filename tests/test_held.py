@@ -169,3 +169,32 @@ def test_counts_are_those_that_will_be_told() -> None:
         1, 1, 1,
     ]  # fmt: skip
     assert len(held.tests) == 3
+
+
+MADE = [
+    pytest.param(PASSED, True, ["PASSED"], id="selected-and-passed"),
+    pytest.param(FOUND, True, ["FAILED"], id="selected-and-found"),
+    pytest.param(PASSED, False, [], id="left-out-and-passed"),
+    pytest.param(FOUND, False, ["FAILED"], id="left-out-and-found"),
+    pytest.param(UNKNOWN, False, ["UNKNOWN"], id="left-out-and-unknown"),
+]
+
+
+@pytest.mark.parametrize(("says", "selected", "told"), MADE)
+def test_what_could_be_asked_only_of_what_a_fix_made_is_told_as_what_it_is(
+    says: Result, selected: bool, told: list[str]
+) -> None:
+    held, item = HeldResults(), Item([says])
+    held.run_new([cast("pytest.Item", item)], selected=selected)
+    assert [result.found for result in held.against_what_was_made()] == (["that"] if says is FOUND else [])
+    assert not held.broken()
+    held.tell([], TOUCHED)
+    assert [str(found.status) for report in item.told if (found := result_of(report))] == told
+
+
+def test_what_a_fix_made_is_asked_again_like_everything_else() -> None:
+    held, item = HeldResults(), Item([FOUND, PASSED])
+    held.run_new([cast("pytest.Item", item)], selected=True)
+    held.run_again([HERE])
+    assert not held.against_what_was_made()
+    assert [result.status for result in held.results()] == [Status.PASSED]

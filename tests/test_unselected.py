@@ -9,6 +9,8 @@ import pytest
 from fixtures.estate import Target
 from fixtures.sandbox import Sandbox, SandboxSpec, start_sandbox
 from fixtures.sandbox.seed_client import SeedClients
+from fixtures.sandbox.synthetic_release import write_release
+from fixtures.state import ESTATE
 from remediation import write_run
 from remediation.unselected import Unselected
 from tests.conftest import point_at
@@ -102,6 +104,55 @@ class TestThem:
     own_rest = [nodeid.rpartition("::")[2] for nodeid in watch.rest if "::TestThem::" in nodeid]
     assert own_rest == [f"test_memory[{TRAIL}]", f"test_memory[{OTHER}]"]
     assert not [nodeid for nodeid in watch.rest if "test_plain" in nodeid], "what is no check is not asked"
+
+
+class Made(Collected):
+    """A fix makes the shared stack: which checks can be asked only now, selected and not; and once more."""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        unselected = session.config.pluginmanager.get_plugin("forwarders-unselected")
+        assert isinstance(unselected, Unselected)
+        before = session.testscollected
+        unselected.of([HERE])  # as a run does before it writes
+        session.config.stash[ESTATE] = an_estate(a_forwarder("trail"), a_forwarder("trail", THERE))
+        chosen, rest = unselected.made_since(frozenset({HERE}))
+        self.chosen, self.rest = [item.nodeid for item in chosen], [item.nodeid for item in rest]
+        assert session.testscollected == before + len(chosen)
+        assert unselected.made_since(frozenset({HERE})) == ((), ())
+
+
+def shared_checks(nodeids: list[str]) -> set[str]:
+    assert all(nodeid.endswith(f"[{HERE}]") for nodeid in nodeids), "what was there, or is elsewhere, is not new"
+    return {nodeid.rpartition("::")[2].partition("[")[0] for nodeid in nodeids}
+
+
+TEMPLATE_CHECK = "test_shared_stack_has_the_releases_template"
+SECRET_CHECK = "test_shared_secret_is_there"
+MADE = [
+    pytest.param([], [ROOT / "checks"], {TEMPLATE_CHECK, SECRET_CHECK}, set(), id="all"),
+    pytest.param(["--checks=shared-stack,shared-stack-secret"], [ROOT / "checks"], {SECRET_CHECK}, {TEMPLATE_CHECK},
+                 id="checks"),
+    pytest.param(["-k", "has_the_releases_template or custom_runtime"], [ROOT / "checks"], {TEMPLATE_CHECK},
+                 {SECRET_CHECK}, id="k"),
+    pytest.param([], [ROOT / "checks" / "test_runtime.py"], set(), {TEMPLATE_CHECK, SECRET_CHECK}, id="a-file"),
+    pytest.param([], [ONE], set(), {TEMPLATE_CHECK, SECRET_CHECK}, id="a-test"),
+    pytest.param(["--deselect", "checks/test_shared_stack.py"], [ROOT / "checks"], set(),
+                 {TEMPLATE_CHECK, SECRET_CHECK}, id="deselect"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "paths", "chosen", "rest"), MADE)
+def test_what_is_asked_of_what_a_fix_made_follows_the_selection(
+    pytester: pytest.Pytester, options: list[str], paths: list[object], chosen: set[str], rest: set[str]
+) -> None:
+    pair = an_estate(a_forwarder("trail"), a_forwarder("trail", THERE), shared=())
+    release = f"--release={write_release(pytester.path / 'release')}"
+    watch = Made(HERE)
+    run_suite(pytester, kept(pytester, pair), release, "--plan", "--collect-only", *options, paths=paths,
+              plugins=[watch])  # fmt: skip
+    assert shared_checks(watch.chosen) == chosen
+    assert shared_checks(watch.rest) == rest
 
 
 # A whole fix, of which another hand breaks what nobody selected.

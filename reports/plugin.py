@@ -50,8 +50,8 @@ def pytest_configure(config: pytest.Config) -> None:
     tally = Tally()
     config.stash[TALLY] = tally
     plugins = config.pluginmanager
-    deliveries = _deliveries(config)
     evidence = _evidence(config)
+    deliveries = _deliveries(config)
     with usage_errors():
         html = _html_file(config) if plugins.hasplugin("html") else None
         junit = _junit_file(config)
@@ -83,7 +83,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _deliveries(config: pytest.Config) -> Deliveries | None:
-    """What the run delivers. It is registered before everything that is written, and so goes out after it."""
+    """What the run delivers. It is registered before the reports, and so goes out after them, but before a pack."""
     options = config.stash.get(OPTIONS, None)
     if options is None or not options.delivery.delivers:
         return None

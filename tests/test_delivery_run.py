@@ -127,6 +127,13 @@ def test_the_address_of_a_webhook_is_nowhere(
     assert leaks == []
 
 
+def test_an_evidence_pack_holds_who_was_told(pytester: pytest.Pytester, server: WebhookServer, address: str) -> None:
+    night(pytester, DRIFTED, address, "--evidence=pack")
+    assert len(server.seen) == 1
+    (line,) = pytester.path.joinpath("pack", "deliveries.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(line)["to"] == "webhook at 127.0.0.1 (env:SOME_WEBHOOK)"
+
+
 REFUSED = {
     "no history": (["--notify=always:x"], "--notify: not somebody to notify"),
     "change without history": (["--notify=arn:aws:sns:us-east-1:111122223333:t"], "add --history=FILE, or say"),

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from remediation.cutover import FILE
 from reports.evidence.material import Material
 from reports.evidence.piece import Lacking, Piece, kept_file
 
 FOLDER = "ledger"
-FILE = "ledger.jsonl"  # as the run leaves it in its folder
 
 
 def ledger(material: Material) -> Iterator[Piece]:

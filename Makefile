@@ -28,7 +28,7 @@ REPORT := report.html
 THOROUGH := tests/test_backfill_end_to_end.py tests/test_chaos.py tests/test_end_to_end_approved.py \
   tests/test_end_to_end_change_sets.py \
   tests/test_end_to_end_failures.py tests/test_end_to_end_fleet.py tests/test_end_to_end_limits.py \
-  tests/test_end_to_end_triggers.py tests/test_external_id.py tests/test_history_end_to_end.py tests/test_nightly_end_to_end.py \
+  tests/test_end_to_end_triggers.py tests/test_evidence_end_to_end.py tests/test_external_id.py tests/test_history_end_to_end.py tests/test_nightly_end_to_end.py \
   tests/test_delivery_hub_end_to_end.py \
   tests/test_interrupt.py tests/test_ledger_end_to_end.py tests/test_other_engines.py tests/test_permission_end_to_end.py \
   tests/test_permission_undo.py tests/test_policy_fix_sandbox.py tests/test_policy_sandbox.py \

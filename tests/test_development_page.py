@@ -53,7 +53,8 @@ def test_the_example_passes_where_it_should(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("example", re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
 def test_examples_are_lines_of_the_code_or_run_here(example: str) -> None:
-    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "fixtures").rglob("*.py")]
+    homes = (ROOT / name for name in ("fixtures", "reports"))
+    sources = [path.read_text(encoding="utf-8") for home in homes for path in home.rglob("*.py")]
     assert example == EXAMPLE or any(example.strip() in source for source in sources)
 
 

@@ -140,7 +140,16 @@ def test_a_stale_foreign_rule_is_named_when_s3_keeps_refusing(scene: Scene) -> N
     scene.world.place.call("lambda", "delete_function", FunctionName="report-indexer")
     told = ended(scene.world.apply(scene.step()), State.FAILED)
     assert "S3 keeps refusing the document" in told
-    assert scene.theirs in told
+    assert (
+        f"rule mark-reports/ (s3:ObjectCreated:* for reports/* to {scene.theirs}) names a function that is gone" in told
+    )
+    assert scene.arn not in told, "what is right is not named"
+
+
+def test_a_foreign_rule_whose_function_does_not_let_s3_in_is_named_too(scene: Scene) -> None:
+    scene.world.place.call("lambda", "remove_permission", FunctionName="report-indexer", StatementId="s3")
+    told = ended(scene.world.apply(scene.step()), State.FAILED)
+    assert f"for reports/* to {scene.theirs}) names a function that does not let S3 in" in told
 
 
 def test_a_conflicting_rule_is_seen_before_the_permission_is_given(scene: Scene) -> None:

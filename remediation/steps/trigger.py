@@ -14,6 +14,7 @@ from fixtures.readers.buckets import read_notification
 from fixtures.readers.functions import read_policy
 from remediation.call import Call
 from remediation.notification_merge import Merge, foreign_differences
+from remediation.refused_rules import refused_rules
 from remediation.step import Interrupted, Step, StepBlocked, StepFailed
 from remediation.writer import Writer
 
@@ -245,8 +246,7 @@ class MergeNotification(Step):
                 return before
         if writer.stop.is_set():
             raise Interrupted(f"bucket {self.subject} was not written")
-        functions = [rule.arn for rule in before.rules if rule.kind == "function"]
-        others = f"; the document also names {', '.join(functions)}: one of them may be gone" if functions else ""
+        others = refused_rules(writer, before, self.subject, self.owner) if _NOT_VALIDATED in str(failure) else ""
         raise StepBlocked(
             f"S3 keeps refusing the document of {self.subject}: {failure}{others}", "mend that, then run again"
         )

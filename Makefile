@@ -87,6 +87,7 @@ lint: $(READY)
 bench: $(READY)
 	@$(RUN) benchmarks $(ARGS)
 	@$(RUN) benchmarks.page
+	@$(RUN) benchmarks.exports
 
 docs: $(READY)
 	@$(VENV)/bin/taegis-forwarders catalogue > docs/checks.md

@@ -41,7 +41,7 @@ def _manifest(folder: Path, manifest: Manifest, digest: str | None) -> Iterator[
         yield fault(f"part {name}: neither there nor said to be absent")
     if not silent:
         told = count(len(manifest.absent), "piece") if manifest.absent else "nothing"
-        yield holds(f"parts: all {len(manifest.parts)} told; {told} absent, with the reason")
+        yield holds(f"parts: all {len(manifest.parts)} told; {told} absent, each with its reason")
 
 
 def _files(folder: Path, manifest: Manifest) -> Iterator[Said]:

@@ -64,17 +64,26 @@ class Asking:
 
 
 def confirmed(config: pytest.Config, plan: Plan, alias: Callable[[str], str]) -> Consent:
-    """Ask a person on a terminal for the number of forwarders; `alias` tells an account's alias."""
+    """Ask a person on a terminal for the number of forwarders; `alias` tells an account's alias.
+
+    A plan for what forwarders share alone is asked for by its steps: nobody should have to type 0.
+    """
     counts = Counter(target.account for target, _ in plan.forwarders)
+    shared = Counter(step.target.account for step in plan.steps if not step.forwarders)
+    forwarders = len(plan.forwarders)
     accounts = sorted({target.target.account for target in plan.targets if target.steps})
     return consent_to(
         config,
         Asking(
             about="--rollback" if config.stash[OPTIONS].rollback else "--fix",
             will="change",
-            number=len(plan.forwarders),
-            noun="forwarders",
-            lines=lambda: (f"{account} ({alias(account)}): {counts[account]} forwarders" for account in accounts),
+            number=forwarders or len(plan.steps),
+            noun="forwarders" if forwarders else "steps",
+            lines=lambda: (
+                f"{account} ({alias(account)}): {counts[account]} forwarders"
+                + (f", {shared[account]} steps on what they share" if shared[account] else "")
+                for account in accounts
+            ),
         ),
     )
 

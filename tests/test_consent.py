@@ -25,7 +25,7 @@ from remediation.consent import alias_of, confirmed, refuse_unmapped_accounts
 from remediation.journal import read_journal
 from remediation.plan import Plan
 from tests.aws_answers import REGION
-from tests.estates import HERE, OTHER_ACCOUNT, a_legacy_forwarder, a_tenant, an_estate, some_desires
+from tests.estates import HERE, OTHER_ACCOUNT, a_forwarder, a_legacy_forwarder, a_tenant, an_estate, some_desires
 from tests.fake_aws import DENIED, FakeAws, garbage, xml
 from tests.planning import plan_of
 from tests.sandbox_engine import requests_of
@@ -80,6 +80,18 @@ def test_on_a_terminal_the_number_of_forwarders_is_asked_for(
     assert "--fix is about to change:" in asked
     assert f"{HERE.account} (alias-of-{HERE.account}): 2 forwarders" in asked
     assert "Type the number of forwarders (2) to go on" in asked
+
+
+@pytest.mark.parametrize(("answer", "goes_on"), [("1", True), ("0", False)])
+def test_a_plan_for_what_is_shared_alone_is_asked_for_by_its_steps(
+    terminal: Callable[[str | None], None], capsys: pytest.CaptureFixture[str], answer: str, goes_on: bool
+) -> None:
+    plan = plan_of(an_estate(a_forwarder(), shared=()), {"shared-stack": [""]})
+    terminal(answer)
+    assert confirmed(config(fix=True), plan, lambda _: "x").given is goes_on
+    asked = capsys.readouterr().out
+    assert f"{HERE.account} (x): 0 forwarders, 1 steps on what they share" in asked
+    assert "Type the number of steps (1) to go on" in asked
 
 
 @pytest.mark.parametrize("option", ["yes", "sandbox"])
@@ -150,7 +162,14 @@ def at_a_terminal(world: World, folder: Path, answer: str, *options: str) -> tup
     }  # fmt: skip
     pytest_itself = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(ROOT / "checks")]
     where = [f"--regions={world.region}", f"--forwarders={world.name}", f"--release={release().directory}"]
-    command = [*pytest_itself, f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}", *where, "--fix", *options]
+    command = [
+        *pytest_itself,
+        f"--config-file={ROOT / 'pyproject.toml'}",
+        f"--rootdir={ROOT}",
+        *where,
+        "--fix",
+        *options,
+    ]
     (folder / "forwarders.toml").write_text('taegis_region = "ctpx"\n', encoding="utf-8")
     with subprocess.Popen(command, cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs,
                           start_new_session=True) as process:  # fmt: skip

@@ -149,4 +149,6 @@ def _asked(arguments: tuple[str, ...], meta: Check, config: pytest.Config) -> Se
 
 def _escaped(subject: Subject) -> str:
     """A subject in a node id, as pytest writes the id of a parameter."""
-    return str(subject).encode("unicode_escape").decode("ascii")
+    text = str(subject)
+    plain = text.isascii() and text.isprintable() and "\\" not in text
+    return text if plain else text.encode("unicode_escape").decode("ascii")

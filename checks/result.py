@@ -1,5 +1,6 @@
 """One result, frozen: what reports, history and plan read. It travels in a report's `user_properties`."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
@@ -54,7 +55,11 @@ class Result:
 
     def properties(self) -> list[tuple[str, str]]:
         """The result as report properties: builtin types only, empty ones left out."""
-        return [(name, str(text)) for name in _TOLD if (text := getattr(self, name)) or name == "status"]
+        return [
+            _pair(name, text) if name in _ALIKE else (name, str(text))
+            for name in _TOLD
+            if (text := getattr(self, name)) or name == "status"
+        ]
 
     def text(self) -> str:
         """The evidence as a few lines for terminal and report, without a traceback."""
@@ -78,8 +83,15 @@ class Result:
 
 
 _TOLD = tuple(field.name for field in fields(Result) if field.name not in {"nodeid", "seconds"})
+# alike in very many results: one pair each, or they are a third of what a fleet's reports hold
+_ALIKE = frozenset({"check", "title", "severity", "step", "status", "account", "region", "fix"})
 _ALWAYS = frozenset({"check", "status", "severity"})
 _TEXTS = frozenset(field.name for field in fields(Result)) - {"severity", "status", "nodeid", "seconds"}
+
+
+@functools.lru_cache(maxsize=4096)
+def _pair(name: str, text: object) -> tuple[str, str]:
+    return name, str(text)
 
 
 def status_in(report: "pytest.TestReport") -> Status | None:

@@ -25,6 +25,18 @@ class TerminalStory:
     def __init__(self, summarise: Callable[[], Summary | None], limits: Callable[[], Limits]) -> None:
         self._summarise = summarise
         self._limits = limits
+        self._untold: list[object] = []
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Find the reports that pytest's terminal keeps and never tells: passed set-ups and teardowns."""
+        reporter = _reporter(session)
+        if reporter and session.config.getoption("durations", default=None) is None:
+            self._untold = reporter.stats.setdefault("", [])
+
+    def pytest_runtest_logfinish(self) -> None:
+        """Let go of them: only `--durations` would look at them, and a fleet has a hundred thousand."""
+        self._untold.clear()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.CollectReport | pytest.TestReport) -> Told | None:
@@ -59,11 +71,15 @@ class TerminalStory:
         """Say the verdict after everything else, also after pytest's own last line."""
         yield
         summary = self._summarise()
-        reporter = cast("pytest.TerminalReporter | None", session.config.pluginmanager.get_plugin("terminalreporter"))
+        reporter = _reporter(session)
         if summary and reporter and session.exitstatus != pytest.ExitCode.USAGE_ERROR:
             colour = {HOLDS: "green", NOT_SEEN: "yellow"}.get(summary.verdict.code, "red")
             reporter.ensure_newline()
             reporter.write_line(summary.verdict.sentence, bold=True, **{colour: True})
+
+
+def _reporter(session: pytest.Session) -> pytest.TerminalReporter | None:
+    return cast("pytest.TerminalReporter | None", session.config.pluginmanager.get_plugin("terminalreporter"))
 
 
 def _is_finding(report: pytest.TestReport) -> bool:

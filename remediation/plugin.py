@@ -21,9 +21,13 @@ from remediation.unselected import Unselected
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Turn xdist off for runs that plan or write: a crashed worker would run a test again, and writes with it."""
+    """Turn xdist off for runs that plan or write: a crashed worker would run a test again, and writes with it.
+
+    A budget asks no check at all.
+    """
     option = config.option
-    if (option.fix or option.plan or option.resume or option.rollback) and hasattr(option, "numprocesses"):
+    alone = option.fix or option.plan or option.resume or option.rollback or option.budget
+    if alone and hasattr(option, "numprocesses"):
         option.numprocesses = 0
         option.dist = "no"
         option.tx = []

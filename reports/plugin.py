@@ -17,6 +17,7 @@ from fixtures.state import BEGAN, DESIRES, ESTATE, OPTIONS, WAIVERS
 from fixtures.version import suite_version
 from fixtures.whole_file import PRIVATE, write_whole
 from remediation.story import FIX_STORY, PLAN_LINES
+from reports.budget import BudgetRun
 from reports.commands import Commands, called_program
 from reports.delivery.deliveries import Deliveries
 from reports.delivery.outcome import Delivered
@@ -50,6 +51,9 @@ def pytest_configure(config: pytest.Config) -> None:
     tally = Tally()
     config.stash[TALLY] = tally
     plugins = config.pluginmanager
+    options = config.stash.get(OPTIONS, None)
+    if options and options.budget:
+        plugins.register(BudgetRun(config), "forwarders-budget")
     evidence = _evidence(config)
     deliveries = _deliveries(config)
     with usage_errors():

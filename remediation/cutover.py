@@ -1,7 +1,6 @@
 """What arrived while forwarders were changed, and before, since they were last seen to deliver: the ledger of a run."""
 
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -10,11 +9,11 @@ from fixtures.ledger.entry import Entry as Judged
 from fixtures.ledger.listing import Bounds
 from fixtures.ledger.span import Span
 from fixtures.ledger.stream import Counts
-from remediation.engine import Outcome, side_by_side
+from remediation.engine import Outcome
 from remediation.journal import Entry
 from remediation.ledger import How, Sources
 from remediation.ledger_run import Read, read_ledgers, rows_in
-from remediation.outage import Outage, changes_in, date_outage
+from remediation.outage import Outage, outages_of
 from remediation.proof import changed_by
 
 FILE = "ledger.jsonl"
@@ -121,7 +120,8 @@ def ledger_of_run(cutovers: Cutovers, before: Estate, sources: Sources) -> RunLe
     spans = cutovers.spans
     changed = [found for found in sources.estate.forwarders if (found.target, found.name) in spans]
     old = {(found.target, found.name): found for found in before.forwarders}
-    outages = _outages(sources, [old.get((one.target, one.name), one) for one in changed], spans)
+    begun = {where: span.since for where, span in spans.items()}
+    outages = outages_of(sources, [old.get((one.target, one.name), one) for one in changed], begun)
     counts = {(one.target, one.name): (Counts(), Counts()) for one in changed}
 
     def span_of(forwarder: Forwarder) -> Span:
@@ -159,25 +159,6 @@ def _told(read: Read, span: Span, outage: Outage | None, meanwhile: Counts, befo
         why_not=ledger.unlisted if ledger else read.why_none,
         notes=tuple(dict.fromkeys(ledger.notes)) if ledger else (),
     )
-
-
-def _outages(
-    sources: Sources, forwarders: Sequence[Forwarder], spans: Mapping[tuple[Target, str], Span]
-) -> Mapping[tuple[Target, str], Outage | None]:
-    """Each forwarder's outage; CloudTrail is asked once for each target."""
-    by_target = {forwarder.target: forwarder for forwarder in forwarders if forwarder.bucket_name}
-    stop = threading.Event()
-    looked_up = side_by_side(lambda forwarder: changes_in(sources, forwarder), by_target.values(), stop)
-    changes = dict(zip(by_target, looked_up, strict=True))
-
-    def date(forwarder: Forwarder) -> Outage | None:
-        if not forwarder.bucket_name:
-            return None
-        begun = spans[forwarder.target, forwarder.name].since
-        return date_outage(sources, forwarder, begun, changes[forwarder.target])
-
-    found = side_by_side(date, forwarders, stop)
-    return {(one.target, one.name): outage for one, outage in zip(forwarders, found, strict=True)}
 
 
 def _counted(counts: Counts) -> Mapping[str, object]:

@@ -4,7 +4,7 @@ import json
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import IO
 
@@ -17,6 +17,7 @@ from fixtures.ledger.stream import Ledger
 from fixtures.readers.timelines import read_object_count
 from remediation.engine import side_by_side
 from remediation.ledger import Sources, open_ledger
+from remediation.step import Interrupted
 
 _PAGE = 1000  # objects on a page of a listing
 
@@ -87,9 +88,16 @@ def read_ledgers(
     """
     stop = threading.Event()
 
+    def told(text: str) -> None:
+        if stop.is_set():
+            raise Interrupted("the ledger is not read any further")
+        sources.how.told(text)
+
+    heeding = replace(sources, how=replace(sources.how, told=told))
+
     def read(forwarder: Forwarder) -> Read:
         try:
-            ledger = open_ledger(sources, forwarder, span_of(forwarder))
+            ledger = open_ledger(heeding, forwarder, span_of(forwarder))
         except NoLedgerError as problem:
             return Read(forwarder, None, str(problem), has_bucket=problem.has_bucket)
         rows = tempfile.TemporaryFile("w+", encoding="utf-8") if keeps else None  # noqa: SIM115  closed by its reader

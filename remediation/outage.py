@@ -1,20 +1,21 @@
 """Since when a forwarder is not seen to deliver, and who says so: its metrics, its log, or nobody."""
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from checks.delivery import GRACE
-from fixtures.estate import Forwarder
+from fixtures.estate import Forwarder, Target
 from fixtures.fact import Absent, Unreadable, value
 from fixtures.ledger.calls import Calls
 from fixtures.ledger.changes import Change, about
-from fixtures.ledger.span import Span
+from fixtures.ledger.span import LOOKBACK, Span
 from fixtures.readers.timelines import read_timeline
 from fixtures.readers.trails import EVENTS, read_changes
+from remediation.engine import side_by_side
 from remediation.ledger import Sources
 
-LOOKBACK = timedelta(days=14)  # CloudWatch keeps minutes for fifteen days
 _NEAR = timedelta(hours=1)  # a change that ends deliveries comes shortly after the last one
 
 
@@ -63,6 +64,24 @@ def changes_in(sources: Sources, forwarder: Forwarder) -> tuple[Change, ...]:
             return ()  # the next one would be refused as well
         found += answer
     return tuple(found)
+
+
+def outages_of(
+    sources: Sources, forwarders: Sequence[Forwarder], begun: Mapping[tuple[Target, str], datetime]
+) -> Mapping[tuple[Target, str], Outage | None]:
+    """Each forwarder's outage before its own time; CloudTrail is asked once for each target."""
+    by_target = {forwarder.target: forwarder for forwarder in forwarders if forwarder.bucket_name}
+    stop = threading.Event()
+    looked_up = side_by_side(lambda forwarder: changes_in(sources, forwarder), by_target.values(), stop)
+    changes = dict(zip(by_target, looked_up, strict=True))
+
+    def date(forwarder: Forwarder) -> Outage | None:
+        if not forwarder.bucket_name:
+            return None
+        return date_outage(sources, forwarder, begun[forwarder.target, forwarder.name], changes[forwarder.target])
+
+    found = side_by_side(date, forwarders, stop)
+    return {(one.target, one.name): outage for one, outage in zip(forwarders, found, strict=True)}
 
 
 def _by_metrics(sources: Sources, forwarder: Forwarder, begun: datetime) -> Outage | None:

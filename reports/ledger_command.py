@@ -1,31 +1,26 @@
 """`taegis-forwarders ledger`: which objects of a forwarder's bucket were delivered, as far as anything shows it."""
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import NoReturn
 
 import pytest
 
-from checks.verdict import FINDINGS, HOLDS, INTERRUPTED, NOT_SEEN
+from checks.verdict import INTERRUPTED
 from fixtures.errors import InputError
 from fixtures.ledger.inventory import parse_address
-from fixtures.ledger.listing import Bounds
-from fixtures.ledger.span import Span, parse_span
-from fixtures.prices import prices_with
-from fixtures.state import ESTATE, OPTIONS, SETTINGS
-from fixtures.whole_file import refuse_unwritable, write_whole
-
-if TYPE_CHECKING:
-    from remediation.ledger import Sources
-    from remediation.ledger_run import Read
+from fixtures.ledger.span import LOOKBACK, Span, parse_span
+from fixtures.state import OPTIONS
+from fixtures.whole_file import refuse_unwritable
 
 VERB = "taegis-forwarders ledger"
 _FACTS = frozenset({"identity", "stacks", "functions", "listed", "notification", "bucket_region", "topic"})
+_FACTS_OF_OUTAGES = frozenset({"flow"})
+_OUTAGE = "outage"
 # Nothing is collected and nothing is told but what is told here; xdist would only start processes.
 _QUIET = ("-qq", "--collect-only", "-p", "no:xdist")
 _ELSEWHERE = ("--fix", "--plan", "--rollback", "--approved", "--shard", "--replay", "--merge", "--snapshot", "--resume")
@@ -45,6 +40,7 @@ class LedgerRequest:
 
     span: Span
     words: tuple[str, ...]
+    outage: bool
     objects: Path | None
     inventory: str | None
     every_key: bool
@@ -66,7 +62,8 @@ def parser() -> argparse.ArgumentParser:
         "2 interrupted, 4 usage, 10 some without evidence, or not everything could be seen.",
     )
     add = made.add_argument
-    add("--since", metavar="T", help="from when objects arrived: 2026-11-01, 2026-11-01T06:00:00Z, or 7d, 36h ago")
+    add("--since", metavar="T", help="from when objects arrived: 2026-11-01, 2026-11-01T06:00:00Z, or 7d, 36h ago; or "
+        "outage: since each forwarder was last seen to deliver, up to 14 days back")  # fmt: skip
     add("--until", metavar="T", help="until when; default: now")
     add("--objects", metavar="FILE", help="write every object with its verdict: .csv or .jsonl")
     add("--inventory", metavar="S3-ADDRESS", help="read the S3 Inventory with this manifest.json (CSV) instead of "
@@ -94,8 +91,9 @@ def parse_request(arguments: Sequence[str], now: datetime) -> tuple[LedgerReques
     if given.inventory is not None:
         parse_address(given.inventory)
     words = tuple(f"--{name}={text}" for name in ("since", "until") if (text := getattr(given, name)) is not None)
-    span = parse_span(given.since, given.until, now)
-    return LedgerRequest(span, words, objects, given.inventory, given.every_key), rest
+    outage = given.since == _OUTAGE
+    span = parse_span(f"{LOOKBACK.days}d" if outage else given.since, given.until, now)
+    return LedgerRequest(span, words, outage, objects, given.inventory, given.every_key), rest
 
 
 def run_ledger_command(arguments: Sequence[str], to_pytest: Callable[[Sequence[str]], list[str]]) -> int:
@@ -128,16 +126,18 @@ class _Asked:
     @pytest.hookimpl(tryfirst=True)
     def pytest_forwarders_facts(self) -> frozenset[str]:
         """What says which objects are whose."""
-        return _FACTS
+        return _FACTS | _FACTS_OF_OUTAGES if self._request.outage else _FACTS
 
     def pytest_forwarders_observed(self, config: pytest.Config) -> None:
         """Do it."""
+        from reports.ledger_telling import LedgerTelling  # noqa: PLC0415 - the checks, once pytest is there
+
         try:
-            self._code = _Telling(config, self._request).carry_out()
+            self._code = LedgerTelling(config, self._request).carry_out()
         except InputError as error:
             raise pytest.UsageError(str(error)) from None
         except KeyboardInterrupt:
-            _say("interrupted: nothing was written, and nothing can be said of what was not read")
+            sys.stdout.write("interrupted: nothing was written, and nothing can be said of what was not read\n")
             self._code = INTERRUPTED
 
     @pytest.hookimpl(tryfirst=True)
@@ -150,132 +150,3 @@ class _Asked:
         """End with the verb's own code; that nothing was collected is no failure."""
         if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             session.exitstatus = self._code
-
-
-class _Telling:
-    """Reads the ledgers of what was seen, and tells them."""
-
-    def __init__(self, config: pytest.Config, request: LedgerRequest) -> None:
-        self._config = config
-        self._request = request
-
-    def carry_out(self) -> int:
-        from remediation.ledger_run import read_ledgers  # noqa: PLC0415 - the checks, once pytest is there
-
-        estate = self._config.stash[ESTATE]
-        unseen = [seen for seen in estate.targets if not seen.reached]
-        for seen in unseen:
-            _say(f"{seen.target}: not reached: {seen.identity}")
-        forwarders = estate.forwarders
-        if not forwarders:
-            _say("No forwarder was found: that proves nothing.")
-            return NOT_SEEN
-        if self._request.inventory and len(forwarders) > 1:
-            raise InputError(
-                "--inventory", f"it is of one bucket, and there are {len(forwarders)} forwarders",
-                "name one with --forwarders=NAME",
-            )  # fmt: skip
-        if not any(word.startswith("--until") for word in self._request.words):
-            until = max(datetime.now(UTC), self._request.span.until)
-            self._request = replace(self._request, span=Span(self._request.span.since, until))
-        sources = self._sources()
-        if not self._request.inventory:
-            self._foretell(sources)
-        keeps = (lambda *_: True) if self._request.objects else None
-        with _Progress() as progress:
-            told = self._sources(progress)
-            reads = read_ledgers(told, forwarders, lambda _: self._request.span, keeps)
-        self._tell(reads)
-        return self._code(reads, unseen=bool(unseen))
-
-    def _sources(self, told: Callable[[str], None] = lambda _: None) -> "Sources":
-        from remediation.ledger import How, sources_of  # noqa: PLC0415 - as above
-
-        how = How(Bounds(whole=self._request.every_key), self._request.inventory, told=told)
-        return sources_of(self._config, max(self._request.span.until, datetime.now(UTC)), how)
-
-    def _foretell(self, sources: "Sources") -> None:
-        """What it takes, before it is done."""
-        from checks.ledger_scope import is_tagging  # noqa: PLC0415 - as above
-        from remediation.ledger_run import foretold  # noqa: PLC0415 - as above
-
-        found = foretold(sources, sources.estate.forwarders, sources.now)
-        prices = prices_with(getattr(self._config.stash[SETTINGS], "prices", {}))
-        lists, reads = prices.of["s3_thousand_lists"], prices.of["s3_thousand_reads"]
-        if found.pages:
-            _say(f"it takes at most {found.pages:,} LIST calls ({found.pages / 1000 * lists:.2f} {prices}); where keys "
-                 "bear dates, a fraction of them")  # fmt: skip
-        if found.unknown:
-            _say(f"how much {found.unknown} of the buckets hold is not known: a LIST call for each 1,000 objects, of "
-                 f"which a thousand cost {lists:g} {prices}")  # fmt: skip
-        if any(is_tagging(forwarder) for forwarder in sources.estate.forwarders):
-            _say(f"with EnableObjectTagging, what arrived is asked for its tag: {reads:g} for a thousand objects")
-
-    def _tell(self, reads: "Sequence[Read]") -> None:
-        from remediation.ledger_run import rows_in  # noqa: PLC0415 - as above
-        from reports.commands import INSTALLED, Commands, Scope  # noqa: PLC0415 - as above
-        from reports.ledger_file import object_parts  # noqa: PLC0415 - as above
-        from reports.ledger_text import ledger_lines, verdict_line  # noqa: PLC0415 - as above
-
-        _say(f"objects that arrived {self._request.span}:")
-        for read in reads:
-            for line in ledger_lines(read):
-                _say(line)
-        if self._request.objects is not None:
-            try:
-                write_whole(self._request.objects, object_parts(self._request.objects, rows_in(reads)))
-            except OSError as error:
-                thing = f"--objects={self._request.objects}"
-                raise InputError(thing, error.strerror or str(error), "name a file that can be written") from error
-            _say(f"objects  {self._request.objects}")
-        behind = [read.forwarder for read in reads if read.ledger and read.ledger.counts.open]
-        if behind:
-            scope = Scope(
-                accounts=tuple(sorted({forwarder.target.account for forwarder in behind})),
-                regions=tuple(sorted({forwarder.target.region for forwarder in behind})),
-                forwarders=tuple(sorted({forwarder.name for forwarder in behind})),
-            )
-            command = Commands(self._config.stash[OPTIONS], INSTALLED).backfill(scope, self._request.span.options)
-            _say(f"to send what is open: {command}")
-        _say(verdict_line(reads))
-
-    def _code(self, reads: "Sequence[Read]", *, unseen: bool) -> int:
-        from fixtures.ledger.entry import Delivery  # noqa: PLC0415 - as above
-        from reports.ledger_text import totals  # noqa: PLC0415 - as above
-
-        counts = totals(reads)
-        if counts.objects[Delivery.NOT_DELIVERED]:
-            return FINDINGS
-        whole = all(read.is_whole for read in reads)
-        return HOLDS if whole and not unseen and not counts.open else NOT_SEEN
-
-
-class _Progress:
-    """One line that changes on a terminal, one now and then elsewhere; on stderr, so that stdout is what was found."""
-
-    def __init__(self) -> None:
-        from remediation.backfill.progress import Seldom  # noqa: PLC0415 - rich, only here
-
-        self._terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-        self._seldom = Seldom(lambda text: print(text, file=sys.stderr, flush=True))  # noqa: T201  it is told there
-
-    def __call__(self, text: str) -> None:
-        if self._terminal:
-            width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
-            sys.stderr.write(f"\r\x1b[K{text[:width]}")
-            sys.stderr.flush()
-        else:
-            self._seldom(text)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._terminal:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()

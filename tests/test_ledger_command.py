@@ -70,6 +70,11 @@ def test_what_is_an_audits_is_left_to_it(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_since_an_outage_looks_as_far_back_as_one_can() -> None:
+    request, _ = parse_request(["--since=outage"], NOW)
+    assert (request.outage, request.span) == (True, Span(NOW - timedelta(days=14), NOW))
+
+
 def test_a_ledger_is_told_with_its_reasons_those_of_most_objects_first() -> None:
     entries = [
         an_entry("a"), an_entry("b", NOT_DELIVERED, "silence"), an_entry("c", NO_EVIDENCE, "young", likely=True),

@@ -118,6 +118,16 @@ def test_objects_as_json_lines_are_the_same(world: World) -> None:
     assert (ran.folder / "objects.jsonl").stat().st_mode & 0o077 == 0
 
 
+def test_since_an_outage_each_forwarder_has_its_own_span_with_its_source(world: World) -> None:
+    since = f"{NAME},{SILENT}"
+    ran = world.suite.run(world.folder / "outage", "ledger", *world.where, f"--forwarders={since}", "--since=outage")
+    ran.assert_no_crash()
+    assert f"{ACCOUNT}/{REGION}/{NAME}: no ledger: no outage is seen: it delivered until shortly before" in ran.said
+    assert "no call without an error and no upload is seen in the 14 days before" in ran.said
+    assert f"--forwarders={SILENT} " in ran.said
+    assert ran.code == 10
+
+
 def test_a_fix_states_what_is_open_and_the_command_that_sends_it(world: World) -> None:
     lost = world.write(SILENT, "lost", 20)
     ran = world.suite.run(

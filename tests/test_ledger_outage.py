@@ -10,12 +10,12 @@ import pytest
 from fixtures.aws import Aws
 from fixtures.estate import Forwarder
 from fixtures.ledger.changes import Change, about
-from fixtures.ledger.span import Span
+from fixtures.ledger.span import LOOKBACK, Span
 from fixtures.sandbox.aws_call import Answer, AwsCall
 from remediation.cutover import Cutovers, first_begin, ledger_of_run
 from remediation.journal import Entry
 from remediation.ledger import Sources
-from remediation.outage import LOOKBACK, changes_in, date_outage
+from remediation.outage import changes_in, date_outage
 from tests.estates import (
     HERE,
     NOW,

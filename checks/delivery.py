@@ -31,11 +31,18 @@ class Witnesses:
         now: when it was looked, in UTC.
         calls: when the function was called, by each source that could be read.
         log_is_whole: whether the log of the span was read to its end.
+        tags_since: since when the forwarder is known to have tagged what it delivers: its stack's last update, at which
+            EnableObjectTagging was on or turned on. None where it is not known.
     """
 
     now: datetime
     calls: tuple[Calls, ...]
     log_is_whole: bool
+    tags_since: datetime | None = None
+
+    def tagged(self, arrived: datetime) -> bool:
+        """Whether the forwarder tagged what it delivered when an object arrived."""
+        return self.tags_since is not None and arrived >= self.tags_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +102,8 @@ def _excluded(arrived: datetime, evidence: Evidence, witnesses: Witnesses) -> tu
         return None
     if _silence(arrived, witnesses, LONGEST_TRY) and not _may_wait(arrived, witnesses):
         return EvidenceKind.SILENCE, "the forwarder was not called from its arrival on"
-    if evidence.tag is False and evidence.tag_is_asked and evidence.tags_work and not _may_wait(arrived, witnesses):
+    missing = evidence.tag is False and evidence.tags_work and witnesses.tagged(arrived)
+    if missing and not _may_wait(arrived, witnesses):
         return EvidenceKind.TAG, "it does not bear the tag that the forwarder sets on what it delivers"
     return None
 
@@ -120,7 +128,8 @@ def _why_unknown(logged: LoggedObject, evidence: Evidence, witnesses: Witnesses,
             _silence(arrived, witnesses, GRACE),
             "the forwarder was not called within 15 minutes of its arrival, and was later",
         ),
-        (evidence.tag is False, "tagging is on, and it does not bear the tag"),
+        (evidence.tag is False and witnesses.tagged(arrived), "tagging is on, and it does not bear the tag"),
+        (evidence.tag is False, "it does not bear the tag, and whether tagging was on when it arrived is not known"),
         (_is_idle(arrived, witnesses), "the forwarder was called around its arrival and logged no upload"),
         (likely, "the forwarder was called around its arrival and nothing failed, which names no object"),
     )

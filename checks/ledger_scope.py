@@ -1,6 +1,7 @@
 """Which objects are a forwarder's to deliver, by its bucket's rules, and what it leaves behind when it does. Pure."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from checks.wiring import covers_every_creation, deliveries, former_filters
 from fixtures.estate import Estate, Forwarder
@@ -21,7 +22,7 @@ class LedgerScope:
         filters: prefix and suffix of the rules that call it, or called it; every key where no rule says.
         function: the name of its function, None where the listing does not show it.
         log_group: where it logs.
-        tags: whether EnableObjectTagging is on.
+        tags: whether EnableObjectTagging is on, `tags_since` since when that is certain: the stack's last update.
         dead_letters: ARN of its dead-letter queue or topic, None for none.
         notes: what of this is not certain, one sentence each.
     """
@@ -33,6 +34,7 @@ class LedgerScope:
     function: str | None
     log_group: str | None
     tags: bool
+    tags_since: datetime | None
     dead_letters: str | None
     notes: tuple[str, ...]
 
@@ -56,6 +58,7 @@ def ledger_scope(forwarder: Forwarder, estate: Estate) -> LedgerScope | str:
         function=function.name if function else None,
         log_group=function.log_group if function else None,
         tags=is_tagging(forwarder),
+        tags_since=forwarder.stack.changed if is_tagging(forwarder) else None,
         dead_letters=function.dead_letter_arn if function else None,
         notes=notes,
     )

@@ -127,7 +127,7 @@ class _Making:
             found.notes.append(f"its metrics could not be read ({timeline})")
         found.notes += self._waiting()
         calls = tuple(one for one in (timeline, log.calls) if isinstance(one, Calls))
-        witnesses = Witnesses(self.sources.now, calls, log.whole)
+        witnesses = Witnesses(self.sources.now, calls, log.whole, self.scope.tags_since)
         arrivals = self._inventory(found) if self.sources.how.inventory else self._listing(found)
         found.entries = self._entries(found, arrivals, witnesses, names)
         return found

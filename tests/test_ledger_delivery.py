@@ -7,15 +7,20 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from checks.delivery import GRACE, LONGEST_TRY, Evidence, Witnesses, judged
+from fixtures.aws import Aws
 from fixtures.fact import NOT_READ, Absent, Cause, Unreadable
 from fixtures.ledger.calls import Calls, Counted, silence_of
 from fixtures.ledger.entry import Delivery, EvidenceKind
 from fixtures.ledger.log_names import Named
 from fixtures.ledger.logged_object import LoggedObject
 from fixtures.ledger.span import Span
+from fixtures.readers.timelines import read_timeline
+from tests.fake_aws import FakeAws
+from tests.ledger_scene import calls_counted
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ARRIVED = NOW - timedelta(hours=10)
+LONG_AGO = NOW - timedelta(days=90)
 LOGGED = LoggedObject("logs", "AWSLogs/1.json.gz", 10, ARRIVED)
 DENIED = Unreadable("s3:GetObjectTagging", Cause.DENIED, "AccessDenied")
 DELIVERED, NOT_DELIVERED, NO_EVIDENCE = Delivery.DELIVERED, Delivery.NOT_DELIVERED, Delivery.NO_EVIDENCE
@@ -76,7 +81,7 @@ CASES: Mapping[str, tuple[Evidence, tuple[Calls, ...], Delivery, EvidenceKind]] 
 @pytest.mark.parametrize("case", CASES)
 def test_what_each_kind_of_evidence_says(case: str) -> None:
     evidence, calls, delivery, kind = CASES[case]
-    entry = judged(LOGGED, evidence, Witnesses(NOW, calls, log_is_whole=True))
+    entry = judged(LOGGED, evidence, Witnesses(NOW, calls, log_is_whole=True, tags_since=LONG_AGO))
     assert (entry.delivery, entry.evidence) == (delivery, kind)
     assert entry.likely is (kind is EvidenceKind.INVOCATION)
     assert entry.is_open is (delivery is not DELIVERED)
@@ -88,7 +93,9 @@ def test_what_each_kind_of_evidence_says(case: str) -> None:
 def test_what_could_not_be_read_is_said_and_is_no_verdict(cause: Cause) -> None:
     tag = Unreadable("s3:GetObjectTagging", cause, "why")
     entry = judged(
-        LOGGED, Evidence(tag, tag_is_asked=True, tags_work=True), Witnesses(NOW, (SILENT,), log_is_whole=True)
+        LOGGED,
+        Evidence(tag, tag_is_asked=True, tags_work=True),
+        Witnesses(NOW, (SILENT,), log_is_whole=True, tags_since=LONG_AGO),
     )
     assert entry.delivery is NO_EVIDENCE
     assert entry.reason == f"its tags could not be read ({cause})"
@@ -101,7 +108,9 @@ def test_a_log_that_was_not_read_to_the_end_does_not_say_that_every_request_fail
 
 def test_a_request_that_failed_just_now_may_be_tried_again() -> None:
     named = Named(None, NOW - timedelta(minutes=1))
-    entry = judged(LOGGED, Evidence(NOT_READ, named=named), Witnesses(NOW, (SOON,), log_is_whole=True))
+    entry = judged(
+        LOGGED, Evidence(NOT_READ, named=named), Witnesses(NOW, (SOON,), log_is_whole=True, tags_since=LONG_AGO)
+    )
     assert entry.delivery is NO_EVIDENCE
 
 
@@ -111,7 +120,7 @@ def test_a_request_that_failed_just_now_may_be_tried_again() -> None:
 def test_what_has_just_arrived_is_not_said_to_be_lost(evidence: Evidence, calls: tuple[Calls, ...]) -> None:
     young = replace(LOGGED, modified=NOW - GRACE + timedelta(seconds=1))
     old = replace(LOGGED, modified=NOW - LONGEST_TRY - timedelta(seconds=1))
-    witnesses = Witnesses(NOW, calls, log_is_whole=True)
+    witnesses = Witnesses(NOW, calls, log_is_whole=True, tags_since=LONG_AGO)
     assert judged(young, evidence, witnesses).reason == "it arrived less than 15 minutes ago and may be on its way"
     assert judged(old, evidence, witnesses).delivery is NOT_DELIVERED
 
@@ -121,7 +130,9 @@ def test_while_lambda_may_hold_a_throttled_call_back_nothing_is_lost(evidence: E
     arrived = NOW - timedelta(hours=1)
     counted = {_minute(ARRIVED): Counted(calls=1), _minute(arrived + timedelta(minutes=5)): Counted(throttles=3)}
     calls = Calls("CloudWatch", Span(ARRIVED, NOW), 60, counted, complete=True)
-    entry = judged(replace(LOGGED, modified=arrived), evidence, Witnesses(NOW, (calls,), log_is_whole=True))
+    entry = judged(
+        replace(LOGGED, modified=arrived), evidence, Witnesses(NOW, (calls,), log_is_whole=True, tags_since=LONG_AGO)
+    )
     assert (entry.delivery, entry.reason) == (
         NO_EVIDENCE, "calls were throttled since: Lambda may try it for six hours",
     )  # fmt: skip
@@ -139,3 +150,22 @@ def test_a_call_in_the_minute_of_the_arrival_counts_as_after_it() -> None:
     late_in_the_minute = ARRIVED.replace(second=50)
     calls = Calls("CloudWatch", Span(ARRIVED, NOW), 60, {_minute(ARRIVED): Counted(calls=1)}, complete=True)
     assert silence_of(calls, late_in_the_minute, NOW) == timedelta(0)
+
+
+@pytest.mark.parametrize("since", [None, ARRIVED + timedelta(seconds=1)], ids=["not known", "turned on later"])
+def test_an_untagged_object_from_before_tagging_is_not_said_to_be_lost(since: datetime | None) -> None:
+    witnesses = Witnesses(NOW, (LATE,), log_is_whole=True, tags_since=since)
+    entry = judged(LOGGED, UNTAGGED, replace(witnesses, calls=()))
+    assert (entry.delivery, entry.reason) == (
+        NO_EVIDENCE, "it does not bear the tag, and whether tagging was on when it arrived is not known",
+    )  # fmt: skip
+    assert judged(LOGGED, TAGGED, witnesses).delivery is DELIVERED
+
+
+def test_what_cloudwatch_does_not_keep_any_more_is_no_silence(fake: FakeAws, fake_account: Aws) -> None:
+    fake.say("cloudwatch:GetMetricData", calls_counted(invocations={NOW - timedelta(days=1): 1}))
+    old = Span(NOW - timedelta(days=600), NOW)
+    calls = read_timeline(fake_account, "us-east-1", "f", old, NOW)
+    assert isinstance(calls, Calls)
+    assert silence_of(calls, NOW - timedelta(days=500), NOW - timedelta(days=499)) is None
+    assert silence_of(calls, NOW - timedelta(days=400), NOW - timedelta(days=399)) == timedelta(days=1)

@@ -35,15 +35,26 @@ class Cutovers:
                 before = self.spans.get((lane.target, name))
                 self.spans[lane.target, name] = Span(min(begun, before.since) if before else begun, ended)
 
-    def since(self, begun: datetime) -> "Cutovers":
-        """The same, of a run that goes on with one that began earlier."""
-        return Cutovers({where: Span(min(begun, span.since), span.until) for where, span in self.spans.items()})
+    def behind(self, earlier: Iterable[Entry]) -> "Cutovers":
+        """The same, of a run that goes on with one that was stopped, by its journal.
 
-
-def first_begin(earlier: Iterable[Entry]) -> datetime | None:
-    """When a run that was stopped began to write, by its journal; None where it had not."""
-    times = (entry.content.get("time") for entry in earlier if entry.kind == "begin")
-    return min((datetime.fromisoformat(found) for found in times if isinstance(found, str)), default=None)
+        What that one had proved is in it, and what this one did again began when that one began to write.
+        """
+        begun: datetime | None = None
+        first: datetime | None = None
+        spans: dict[tuple[Target, str], Span] = {}
+        for entry in earlier:
+            time, facts = entry.content.get("time"), entry.content.get("facts")
+            at = datetime.fromisoformat(time) if isinstance(time, str) else None
+            if entry.kind == "begin":
+                begun = at
+                first = first or at
+            elif entry.kind == "proof" and begun and at and isinstance(facts, dict):
+                target = Target(str(facts.get("account")), str(facts.get("region")))
+                spans[target, str(facts.get("forwarder"))] = Span(begun, at)
+        for where, span in self.spans.items():
+            spans[where] = Span(min(first or span.since, span.since), span.until)
+        return Cutovers(spans)
 
 
 @dataclass(frozen=True, slots=True)

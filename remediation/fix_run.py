@@ -10,14 +10,14 @@ from checks.result import Result
 from fixtures.estate import Estate, Target
 from fixtures.look import LOOK
 from fixtures.run_folder import run_folder, run_id
-from fixtures.snapshot import write_snapshot
+from fixtures.snapshot import read_snapshot, write_snapshot
 from fixtures.state import DESIRES, OPTIONS
 from fixtures.whole_file import write_whole
 from remediation import rotation
 from remediation.approval import held_to, read_approved
 from remediation.change_set_preview import with_change_sets
 from remediation.cutover import FILE as LEDGER
-from remediation.cutover import first_begin, ledger_of_run
+from remediation.cutover import ledger_of_run
 from remediation.engine import State
 from remediation.intent import intent_of
 from remediation.journal import FINISHED, RESUME, Journal, is_finished, read_stopped
@@ -72,6 +72,8 @@ class FixRun(WriteRun):
         """`--fix`: up to three rounds of plan, apply in rings, look again, re-check; one under `--approved`."""
         folder, before = run_folder(self.config), self.estate
         options = self.config.stash[OPTIONS]
+        if options.resume and (folder / BEFORE).is_file():
+            before = read_snapshot(folder / BEFORE)
         if not options.resume:
             write_record(options, folder, self.held.tests)
             write_snapshot(self.estate, folder / BEFORE)
@@ -91,17 +93,13 @@ class FixRun(WriteRun):
         self._read_ledger(before)
 
     def _read_ledger(self, before: Estate) -> None:
-        """Last of all, since it only reads: what arrived at the changed forwarders meanwhile, and in an outage before.
-
-        A run that goes on with another began its changes when that one did.
-        """
-        if not self.cutovers.spans or self.stopped or LOOK not in self.config.stash:
+        """Last of all, since it only reads: what arrived at changed forwarders meanwhile, and in an outage before."""
+        cutovers = self.cutovers.behind(self.earlier)
+        if not cutovers.spans or self.stopped or LOOK not in self.config.stash:
             return
-        self._say(f"reading what arrived meanwhile at {len(self.cutovers.spans)} forwarders ...")
-        begun = first_begin(self.earlier)
+        self._say(f"reading what arrived meanwhile at {len(cutovers.spans)} forwarders ...")
         self.notes.append("what arrived meanwhile was not read to the end: it was interrupted")
         with contextlib.suppress(KeyboardInterrupt), self.interrupts.abandonable():
-            cutovers = self.cutovers.since(begun) if begun else self.cutovers
             ledger = ledger_of_run(cutovers, before, sources_of(self.config, datetime.now(UTC)))
             self.ledger = ledger.forwarders
             lines = (json.dumps(line, ensure_ascii=False) + "\n" for line in ledger.lines())

@@ -12,7 +12,7 @@ from fixtures.estate import Forwarder
 from fixtures.ledger.changes import Change, about
 from fixtures.ledger.span import LOOKBACK, Span
 from fixtures.sandbox.aws_call import Answer, AwsCall
-from remediation.cutover import Cutovers, first_begin, ledger_of_run
+from remediation.cutover import Cutovers, ledger_of_run
 from remediation.journal import Entry
 from remediation.ledger import Sources
 from remediation.outage import changes_in, date_outage
@@ -186,14 +186,13 @@ def test_forwarders_that_were_not_changed_are_not_in_it(fake: FakeAws, sources: 
     assert fake.counted()[LIST] == fake.counted()[LOOKUP] == 0
 
 
-def test_a_run_that_goes_on_with_another_began_when_that_one_did() -> None:
-    entries = [
-        Entry(1, "begin", {"time": "2026-11-24T02:00:00.000+00:00"}),
-        Entry(2, "begin", {"time": "2026-11-24T03:00:00+00:00"}),
-        Entry(3, "end", {"time": "2026-11-24T01:00:00+00:00"}),
-        Entry(4, "begin", {}),
-    ]  # fmt: skip
-    begun = first_begin(entries)
-    assert begun == datetime(2026, 11, 24, 2, tzinfo=UTC)
-    assert first_begin([]) is None
-    assert Cutovers({PLACE: MEANWHILE}).since(begun).spans == {PLACE: Span(min(begun, BEGUN), NOW)}
+def test_a_run_that_goes_on_with_another_has_what_that_one_proved_and_began_when_it_did() -> None:
+    def entry(number: int, kind: str, hour: int, **facts: str) -> Entry:
+        return Entry(number, kind, {"time": f"2026-11-24T{hour:02}:00:00.000+00:00", "facts": facts})
+
+    proved = {"account": HERE.account, "region": HERE.region, "forwarder": "alb-edge"}
+    earlier = [entry(1, "begin", 1), entry(2, "proof", 2, **proved), entry(3, "end", 3), Entry(4, "begin", {})]
+    hours = [datetime(2026, 11, 24, hour, tzinfo=UTC) for hour in (1, 2)]
+    spans = Cutovers({PLACE: MEANWHILE}).behind(earlier).spans
+    assert spans == {PLACE: Span(min(hours[0], BEGUN), NOW), (HERE, "alb-edge"): Span(*hours)}
+    assert Cutovers({PLACE: MEANWHILE}).behind([]).spans == {PLACE: MEANWHILE}

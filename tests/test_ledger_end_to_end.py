@@ -2,14 +2,14 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from fixtures.sandbox import Sandbox, SandboxSpec, start_sandbox
+from fixtures.sandbox import Sandbox, SandboxSpec, Sent, start_sandbox
 from fixtures.sandbox.seed_client import Place, SeedClients
 from tests.sandbox_engine import eventually
 from tests.suite_runs import Ran, Suite, at, delivered, writes_of_the_suite
@@ -150,6 +150,56 @@ def test_a_fix_states_what_is_open_and_the_command_that_sends_it(world: World) -
         assert f"--after-fix={ran.run_folder.name}" in text
     assert "fixed, and open: what nobody has seen delivered" in ran.said
     assert f"taegis-forwarders backfill --regions={REGION}" in ran.said
+
+
+@dataclass(frozen=True)
+class Flooded:
+    """A fix under continuous writing: what was sent, and what the ledger of the run says."""
+
+    ran: Ran
+    sent: tuple[Sent, ...]
+    forwarders: dict[str, Mapping[str, object]]
+    objects: dict[tuple[str, str], Mapping[str, object]]
+    arrived: set[str]
+
+
+@pytest.fixture(scope="module")
+def flooded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flooded]:
+    folder = tmp_path_factory.mktemp("flooded")
+    with start_sandbox(SandboxSpec((ACCOUNT,), (REGION,), traffic=15, size=4), folder / "sandbox") as sandbox:
+        where = at(sandbox, settings=folder / "forwarders.toml")
+        suite = Suite(sandbox.environment, folder / "cache")
+        ran = suite.run(
+            folder / "fix", *where, f"--fix-role={sandbox.fix_role_name}", "--fix", "--yes", "--rings=100%",
+            "--allow=create-bucket", "--proof-timeout=30s",
+        )  # fmt: skip
+        sandbox.stop_traffic()
+        text = (ran.run_folder / "ledger.jsonl").read_text(encoding="utf-8")
+        lines = [json.loads(line) for line in text.splitlines()]
+        yield Flooded(
+            ran, sandbox.sent(),
+            {str(line["forwarder"]): line for line in lines if line["kind"] == "forwarder"},
+            {(str(line["bucket"]), str(line["key"])): line for line in lines if line["kind"] == "object"},
+            set(delivered(sandbox)),
+        )  # fmt: skip
+
+
+def test_under_continuous_writing_the_ledger_of_a_fix_has_no_gap(flooded: Flooded) -> None:
+    flooded.ran.assert_no_crash()
+    assert len(flooded.forwarders) == 4
+    near = timedelta(seconds=2)  # between S3's clock and that of who wrote
+    for name, told in flooded.forwarders.items():
+        begun, ended = (datetime.fromisoformat(str(told[end])) for end in ("begun", "ended"))
+        mine = [one for one in flooded.sent if one.forwarder == name]
+        during = [one for one in mine if begun + near < one.time < ended - near]
+        assert during, "it was written to all the time"
+        assert [one.key for one in during if (one.source, one.key) not in flooded.objects] == []
+
+
+def test_what_the_ledger_of_a_fix_calls_delivered_has_arrived(flooded: Flooded) -> None:
+    """These forwarders set no tags, and their log names no key: nothing may be called delivered."""
+    assert {str(row["verdict"]) for row in flooded.objects.values()} == {"NO EVIDENCE"}
+    assert flooded.arrived, "although XDR got some"
 
 
 def test_what_cannot_be_used_is_refused_before_anything_is_called(world: World, tmp_path: Path) -> None:

@@ -17,11 +17,9 @@ from remediation import rotation
 from remediation.approval import held_to, read_approved
 from remediation.change_set_preview import with_change_sets
 from remediation.cutover import FILE as LEDGER
-from remediation.cutover import ledger_of_run
 from remediation.engine import State
 from remediation.intent import intent_of
 from remediation.journal import FINISHED, RESUME, Journal, is_finished, read_stopped
-from remediation.ledger import sources_of
 from remediation.plan import Plan
 from remediation.planner import make_plan
 from remediation.run_record import write_record
@@ -97,6 +95,9 @@ class FixRun(WriteRun):
         cutovers = self.cutovers.behind(self.earlier)
         if not cutovers.spans or self.stopped or LOOK not in self.config.stash:
             return
+        from remediation.ledger import sources_of  # noqa: PLC0415 - only a fix that changed something takes it
+        from remediation.run_ledger import ledger_of_run  # noqa: PLC0415 - as above
+
         self._say(f"reading what arrived meanwhile at {len(cutovers.spans)} forwarders ...")
         self.notes.append("what arrived meanwhile was not read to the end: it was interrupted")
         with contextlib.suppress(KeyboardInterrupt), self.interrupts.abandonable():

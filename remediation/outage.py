@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from checks.delivery import GRACE
@@ -13,23 +12,11 @@ from fixtures.ledger.changes import Change, about
 from fixtures.ledger.span import LOOKBACK, Span
 from fixtures.readers.timelines import read_timeline
 from fixtures.readers.trails import EVENTS, read_changes
+from remediation.cutover import Outage
 from remediation.engine import side_by_side
 from remediation.ledger import Sources
 
 _NEAR = timedelta(hours=1)  # a change that ends deliveries comes shortly after the last one
-
-
-@dataclass(frozen=True, slots=True)
-class Outage:
-    """What may have been lost before a repair.
-
-    Attributes:
-        since: from when on nothing is seen to be delivered, in UTC.
-        source: who says so, as half a sentence.
-    """
-
-    since: datetime
-    source: str
 
 
 def date_outage(sources: Sources, forwarder: Forwarder, begun: datetime, changes: Sequence[Change]) -> Outage | None:

@@ -20,9 +20,10 @@ from fixtures.prices import prices_with
 from fixtures.state import ESTATE, OPTIONS, SETTINGS
 from fixtures.whole_file import write_whole
 from remediation.backfill.progress import Seldom
+from remediation.cutover import Outage
 from remediation.ledger import How, Sources, sources_of
 from remediation.ledger_run import Read, foretold, read_ledgers, rows_in
-from remediation.outage import Outage, outages_of
+from remediation.outage import outages_of
 from reports.commands import INSTALLED, Commands, Scope
 from reports.ledger_command import LedgerRequest
 from reports.ledger_file import object_parts

@@ -12,10 +12,11 @@ from fixtures.estate import Forwarder
 from fixtures.ledger.changes import Change, about
 from fixtures.ledger.span import LOOKBACK, Span
 from fixtures.sandbox.aws_call import Answer, AwsCall
-from remediation.cutover import Cutovers, ledger_of_run
+from remediation.cutover import Cutovers
 from remediation.journal import Entry
 from remediation.ledger import Sources
 from remediation.outage import changes_in, date_outage
+from remediation.run_ledger import ledger_of_run
 from tests.estates import (
     HERE,
     NOW,

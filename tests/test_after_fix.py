@@ -1,7 +1,6 @@
 """What a fix left open is told once for each reason, and one command sends exactly that."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -46,9 +45,8 @@ def a_cutover(
 
 
 @pytest.fixture(autouse=True)
-def _there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    return
 
 
 def kept(*ledgers: CutoverLedger) -> Path:

@@ -31,8 +31,7 @@ class JunitStream(LogXML):
         super().__init__(
             xml.logfile, xml.prefix, xml.suite_name, xml.logging, xml.report_duration, xml.family, xml.log_passing_tests
         )
-        # closed once it is copied into the report
-        self._finished: TextIO = tempfile.TemporaryFile("w+", encoding="utf-8", prefix="taegis-junit-")  # noqa: SIM115
+        self._finished: TextIO = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  closed at the end
 
     def _opentestcase(self, report: pytest.TestReport | pytest.CollectReport) -> "_NodeReporter":
         reporter = self.node_reporter(report)

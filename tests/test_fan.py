@@ -6,10 +6,11 @@ from concurrent.futures import CancelledError
 import pytest
 from botocore.credentials import Credentials  # noqa: TID251  credentials are what AWS access is opened with
 
+from fixtures.answer import settled
 from fixtures.answers import items, text
 from fixtures.aws import Aws, CallFailed, Clients
 from fixtures.fact import NOT_READ, Cause
-from fixtures.fan import Fan, settled
+from fixtures.fan import Fan
 from fixtures.governor import OF_THREAD, Governor
 from fixtures.rates import Rates
 from fixtures.reading import begins_with

@@ -25,7 +25,7 @@ READY := $(VENV)/.ready-$(VERSION)
 DEMO_REGIONS := us-east-1,eu-west-1
 REPORT := report.html
 # Minutes on two cores, and each about one thing that changes seldom: `make test` stays below five minutes without them.
-THOROUGH := tests/test_backfill_end_to_end.py tests/test_chaos.py tests/test_end_to_end_approved.py \
+THOROUGH := tests/test_backfill_end_to_end.py tests/test_backfill_policy_sandbox.py tests/test_chaos.py tests/test_end_to_end_approved.py \
   tests/test_end_to_end_change_sets.py \
   tests/test_end_to_end_failures.py tests/test_end_to_end_fleet.py tests/test_end_to_end_limits.py \
   tests/test_end_to_end_triggers.py tests/test_evidence_end_to_end.py tests/test_external_id.py tests/test_history_end_to_end.py tests/test_nightly_end_to_end.py \

@@ -19,6 +19,7 @@ from fixtures.estate import Estate
 from fixtures.fact import NOT_READ, Cause, Unreadable
 from fixtures.observe import Question, observe
 from fixtures.readers.stacks import LIVE_READS
+from fixtures.reading import READERS
 from fixtures.sandbox import Sandbox, SandboxSpec, start_sandbox
 from fixtures.sandbox.seed_client import Place as SeedPlace
 from fixtures.sandbox.seed_client import SeedClients, policy_document
@@ -79,7 +80,9 @@ NOT_ASKED_FOR: dict[str, str] = {
     "s3:ListAllMyBuckets": "without it each bucket is asked for its region; owners of foreign ones stay unknown",
     "sts:GetCallerIdentity": "needs no permission",
 }
+OF_A_LEDGER = {action for reader in READERS.values() if reader.optional == "ledger" for action in reader.actions}
 NOT_ASKED_FOR = {
+    **dict.fromkeys(OF_A_LEDGER - FACTS_OF.keys(), "what objects arrived is asked by a ledger alone"),
     **dict.fromkeys(set(LIVE_READS) - FACTS_OF.keys(), "CloudFormation's reads for --drift, which the engine allows"),
     **NOT_ASKED_FOR,
 }

@@ -12,6 +12,7 @@ from remediation.plan import VERSION, Blocked, Plan, TargetPlan
 from remediation.preflight import Obstacle, blocked_by
 from remediation.step import Step
 
+_NAMED: Final = 5  # steps that are named; the rest is counted
 _MIGRATION: Final = frozenset({"forwarder-stack", "trigger"})  # the fixes of a forwarder
 
 
@@ -79,6 +80,18 @@ def held_to(plan: Plan, approved: ApprovedPlan) -> tuple[Plan, tuple[Blocked, ..
         targets.append(replace(target, steps=kept))
         blocked += refused
     return replace(plan, targets=tuple(targets)), tuple(blocked)
+
+
+def left_out(plan: Plan, approved: ApprovedPlan) -> str:
+    """A note on the approved steps that a fresh plan does not hold: whoever approved them expects them; else empty."""
+    missing = sorted(approved.steps.keys() - {step.name for step in plan.steps})
+    if not missing:
+        return ""
+    more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+    return (
+        f"of the approved plan ({approved.run}) these steps are not planned now, since nothing asks for them any more, "
+        f"they were not asked for this time, or something stands against them: {', '.join(missing[:_NAMED])}{more}"
+    )
 
 
 def _held(target: TargetPlan, run: str, approved: ApprovedPlan) -> tuple[tuple[Step, ...], Iterable[Blocked]]:

@@ -14,7 +14,7 @@ from fixtures.snapshot import read_snapshot, write_snapshot
 from fixtures.state import DESIRES, OPTIONS
 from fixtures.whole_file import write_whole
 from remediation import rotation
-from remediation.approval import held_to, read_approved
+from remediation.approval import held_to, left_out, read_approved
 from remediation.change_set_preview import with_change_sets
 from remediation.cutover import FILE as LEDGER
 from remediation.engine import State
@@ -114,6 +114,7 @@ class FixRun(WriteRun):
             failed = {target for outcome in self.outcomes for target in outcome.failed}
             plan = self._planned(number, self._open_results(failed))
             if self.approved:
+                self.notes += filter(None, [left_out(plan, self.approved)])
                 plan, refused = held_to(plan, self.approved)
                 self.blocked += refused
             plan = self._permitted(plan.without(tried))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fixtures.estate import Estate, Rule
-from remediation.approval import ApprovedPlan, held_to, read_approved
+from remediation.approval import ApprovedPlan, held_to, left_out, read_approved
 from remediation.plan import Plan
 from remediation.steps.trigger import MergeNotification
 from tests.estates import CREATED, HERE, NOW, a_bucket, a_forwarder, a_legacy_forwarder, a_rule, a_seen, an_arn
@@ -93,3 +93,11 @@ def test_everybody_is_told_who_waits_for_a_shared_step_that_was_refused(tmp_path
     assert set(refused) == {"", "one", "two", "shared"}
     assert all("create shared stack" in reasons for reasons in refused.values())
     assert str(HERE) not in refused
+
+
+def test_what_was_approved_and_is_not_planned_any_more_is_said(tmp_path: Path) -> None:
+    then = approved(plan_of(made(a_forwarder("one")), {}, rotate=True), tmp_path)
+    now = plan_of(made(a_forwarder("one")), {})
+    assert "steps are not planned now" in left_out(now, then)
+    assert f"shared-stack {HERE}/taegis-shared-resources" in left_out(now, then)
+    assert left_out(a_plan(an_estate()), approved(a_plan(an_estate()), tmp_path)) == ""

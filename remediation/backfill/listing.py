@@ -141,8 +141,6 @@ def listed(part: Part, ledger: Ledger, request: BackfillRequest, folder: Path) -
     notes = [*part.notes, *ledger.notes, *earlier.notes]
     if doubtful:
         notes.append(f"{doubtful:,} objects without evidence are left out (--only-certain)")
-    if ledger.unlisted:
-        notes.append(f"the listing ended early: {ledger.unlisted}")
     told = Planned(
         subject=part.subject,
         counts=ledger.counts,
@@ -152,5 +150,6 @@ def listed(part: Part, ledger: Ledger, request: BackfillRequest, folder: Path) -
         unsendable=dict(sendable.left),
         by_earlier=dict(by_earlier),
         notes=tuple(dict.fromkeys(notes)),
+        unlisted=ledger.unlisted,
     )
     return Listed(part, manifest, told)

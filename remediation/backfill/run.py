@@ -181,8 +181,8 @@ class BackfillRun:
 
 
 def _doubtful(planned: Sequence[Planned]) -> bool:
-    """Whether some object counts as sent by an earlier run, and nobody saw it delivered."""
-    return any(part.by_earlier.get(fate) for part in planned for fate in _DOUBTFUL)
+    """Whether there may be more objects, or one counts as sent by an earlier run that nobody saw delivered."""
+    return any(part.unlisted or any(part.by_earlier.get(fate) for fate in _DOUBTFUL) for part in planned)
 
 
 def _aside(found: Sequence[Load], standings: Mapping[str, Standing]) -> Iterator[tuple[str, str, str]]:

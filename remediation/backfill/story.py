@@ -25,6 +25,7 @@ class Planned:
         unsendable: objects that cannot be delivered, by reason.
         by_earlier: objects that earlier runs sent, by what became of them.
         notes: what a person should know.
+        unlisted: why the listing ended early, empty where it did not: there may be more.
     """
 
     subject: str
@@ -35,6 +36,7 @@ class Planned:
     unsendable: Mapping[str, int] = field(default_factory=dict)
     by_earlier: Mapping[Fate, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    unlisted: str = ""
 
 
 def plan_lines(planned: Sequence[Planned], refused: Sequence[Refused], prices: Prices) -> Iterator[str]:
@@ -43,6 +45,8 @@ def plan_lines(planned: Sequence[Planned], refused: Sequence[Refused], prices: P
         yield f"{part.subject}:"
         yield from (f"  {line}" for line in _part_lines(part, prices))
     yield from refused_lines(refused)
+    if not planned and not refused:
+        yield "no forwarder was found: look at --regions, --accounts and --forwarders"
     sent = sum(part.lines for part in planned)
     uncertain = sum(part.uncertain for part in planned)
     price = sum(part.cost.price(prices) for part in planned if part.cost)
@@ -70,19 +74,30 @@ def _part_lines(part: Planned, prices: Prices) -> Iterator[str]:
             f"{cost.gb_seconds:,.0f} GB-s ({taken}), about {cost.price(prices):.2f} {prices.currency} (an estimate)"
         )
     if part.counts:
-        for (verdict, reason), number in part.counts.reasons.most_common(_MOST):
-            yield f"{number:,} {verdict}: {reason}"
-        delivered = part.counts.total - part.counts.open
-        if delivered:
-            yield f"{delivered:,} more are proved to be delivered"
-        for reason, number in part.counts.left_out.most_common(_MOST):
-            yield f"{number:,} left out: {reason}"
+        yield from _ledger_lines(part.counts)
+    yield from _left_lines(part)
+    for note in part.notes:
+        yield f"note: {note}"
+    if part.unlisted:
+        yield f"NOT LISTED to the end, so there may be more: {part.unlisted}"
+
+
+def _ledger_lines(counts: Counts) -> Iterator[str]:
+    """What the ledger came to."""
+    for (verdict, reason), number in counts.reasons.most_common(_MOST):
+        yield f"{number:,} {verdict}: {reason}"
+    if counts.total > counts.open:
+        yield f"{counts.total - counts.open:,} more are proved to be delivered"
+    for reason, number in counts.left_out.most_common(_MOST):
+        yield f"{number:,} left out: {reason}"
+
+
+def _left_lines(part: Planned) -> Iterator[str]:
+    """What is open and not sent."""
     for fate, number in part.by_earlier.items():
         yield f"{number:,} were sent by an earlier run: {_EARLIER[fate]}"
     for reason, number in sorted(part.unsendable.items()):
         yield f"{number:,} cannot be sent: {reason}"
-    for note in part.notes:
-        yield f"note: {note}"
 
 
 _EARLIER: Mapping[Fate, str] = {

@@ -232,3 +232,22 @@ def test_ctrl_c_ends_it_so_that_it_can_be_resumed(world: World, times: int) -> N
     counts = world.arrived(keys)
     assert counts[0] == 0
     assert counts[2] <= (0 if times == 1 else 2)
+
+
+def test_a_forwarder_behind_a_topic_is_sent_its_events_as_the_topic_would(world: World) -> None:
+    name = "umbrella-dns"
+    bucket = f"{name}-{ACCOUNT}-{REGION}"
+    fixed = world.run("topic-fix", *world.where, f"--forwarders={name}", "--fix", "--proof-timeout=5s")
+    fixed.assert_no_crash()
+    since = now()
+    found = world.place.call("s3", "get_bucket_notification_configuration", Bucket=bucket)
+    rules = {part: rule for part, rule in found.items() if part != "ResponseMetadata"}
+    world.place.call("s3", "put_bucket_notification_configuration", Bucket=bucket, NotificationConfiguration={})
+    for number in range(3):
+        world.place.call("s3", "put_object", Bucket=bucket, Key=f"lost {number}", Body=b"x")
+    world.place.call("s3", "put_bucket_notification_configuration", Bucket=bucket, NotificationConfiguration=rules)
+    ran = world.run("topic", "backfill", *world.where, f"--forwarders={name}", f"--since={since.isoformat()}",
+                    "--proof-timeout=60s")  # fmt: skip
+    assert (ran.code, "3 proved to be delivered" in ran.said) == (0, True), ran.said
+    counts = delivered(world.sandbox)
+    assert [counts[f"deliveries/{bucket}/lost {number}/"] for number in range(3)] == [1, 1, 1]

@@ -57,7 +57,23 @@ class CheckItem(pytest.Item):
         self.subject = subject
         self.own_markers.extend(question.marks)
         self.keywords.update((mark.name, mark) for mark in question.marks)
-        self.location = (file, question.line, self.name)
+        self._file = file
+
+    @property
+    def location(self) -> tuple[str, int | None, str]:  # pytest keeps one for each item
+        """Where the check stands, and its name with its subject."""
+        return (self._file, self.question.line, self.name)
+
+    @property
+    def extra_keyword_matches(self) -> set[str]:  # pytest keeps an empty set for each item
+        """More names for `-k`, which plugins may add."""
+        found: set[str] = self.__dict__.setdefault("_matches", set())
+        return found
+
+    @extra_keyword_matches.setter
+    def extra_keyword_matches(self, found: set[str]) -> None:
+        if found:
+            self.__dict__["_matches"] = found
 
     @property
     def check(self) -> Check:

@@ -96,7 +96,7 @@ class BackfillRun:
     def _gathered(self) -> tuple[Load, ...]:
         if self.request.span is None:
             return self.gathering.queued(self.began)
-        sources = sources_of(self.config, self.request.span.until, How(told=Seldom(self.say)))
+        sources = sources_of(self.config, self.began, How(told=Seldom(self.say)))
         return self.gathering.listed(sources)
 
     def _resumed(self) -> int:

@@ -1,12 +1,12 @@
 """Plans what a target's forwarders share: the artifact bucket with the package, and the shared stack. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from checks.stack_states import HEALTHY, way_out
 from fixtures.code_location import parsed
 from fixtures.estate import ArtifactBucket, SharedStack
-from fixtures.fact import Absent, Unreadable, value
+from fixtures.fact import Absent, Cause, Unreadable, value
 from fixtures.release import PACKAGE, Release
 from fixtures.template import Template
 from remediation import rotation
@@ -16,7 +16,7 @@ from remediation.gated_update import StackUpdate, TemplateSource, too_large_inli
 from remediation.parameters import REGION, SECRET, credentials_problems, package_key, shared_parameters
 from remediation.predicted_outputs import changed_outputs
 from remediation.prediction import predict
-from remediation.preflight import Obstacle, losses
+from remediation.preflight import Obstacle, losses, waiting
 from remediation.seen_stack import SeenStack
 from remediation.step import Step
 from remediation.steps.artifact import PutArtifacts
@@ -188,7 +188,7 @@ def _update(context: Context, shared: SharedStack, release: Release, source: Art
         return SharedPlan(None, ())
     parameters = shared_parameters(stack, old, release, region, rotate=rotate)
     macros = "CAPABILITY_AUTO_EXPAND" in release.shared_template.capabilities
-    obstacles = (*parameters.problems, *([_MACROS] if macros else []))
+    obstacles = (*parameters.problems, *([_MACROS] if macros else []), *_waiting(shared))
     sides = (old, stack.parameters, release.shared_template, parameters.values, context.pseudo(stack))
     prediction, outputs = predict(*sides), changed_outputs(*sides)
     obstacles += tuple(losses(prediction, context.accepted(prediction)))
@@ -209,3 +209,11 @@ def _update(context: Context, shared: SharedStack, release: Release, source: Art
     # a secret that is written anew is every reader's: they are counted, go in rings, and are proved
     readers = rotation.readers_of(context.seen) if rotate else ()
     return SharedPlan(UpdateSharedStack(context.target, stack.name, readers, update=update), ())
+
+
+def _waiting(shared: SharedStack) -> Iterator[Obstacle]:
+    """Change sets that wait on it; an audit's snapshot holds none, and the step looks itself before it writes."""
+    found = shared.change_sets
+    if isinstance(found, Unreadable) and found.cause is not Cause.NOT_READ:
+        yield Obstacle(f"the change sets of {shared.stack.name} could not be read ({found})", "grant it")
+    yield from waiting(shared.stack.name, value(found) or ())

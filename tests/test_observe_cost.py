@@ -27,7 +27,7 @@ class TestCost:
             "lambda:ListFunctions": 1,
             "cloudformation:GetTemplate": asked + shared,
             "cloudformation:ListStackResources": asked + shared,
-            "cloudformation:ListChangeSets": asked,
+            "cloudformation:ListChangeSets": asked + shared,
             "lambda:GetFunction": len(seen.forwarders),
             "lambda:GetPolicy": len(seen.forwarders),
             "lambda:GetFunctionEventInvokeConfig": len(seen.forwarders),

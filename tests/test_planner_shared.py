@@ -12,6 +12,7 @@ from fixtures.estate import ArtifactBucket, SharedStack, StoredObject, Target
 from fixtures.fact import NOT_READ, Absent, Fact
 from fixtures.sandbox.synthetic_release import CANARIES, CANARY_CREDENTIAL, shared_template
 from fixtures.secret import Secret
+from fixtures.stack_facts import PendingChangeSet
 from fixtures.template import parse_template
 from remediation.plan import TargetPlan
 from remediation.step import Step
@@ -291,6 +292,22 @@ def test_what_neither_resource_nor_output_reads_is_told_and_keeps_nobody_up(tmp_
     plan = target_plan(estate, {"shared-stack": [""], "forwarder-stack": [NAME]}, desires)
     assert [type(step).__name__ for step in plan.steps] == ["UpdateForwarderStack"]
     assert "CloudFormation updates no stack for the rest" in told(plan)[1]
+
+
+THEIRS = (PendingChangeSet("theirs", "i", "AVAILABLE"),)
+
+
+@pytest.mark.parametrize(("change_sets", "reason"), [
+    pytest.param(THEIRS, "somebody's change set waits on taegis-shared-resources (theirs)", id="somebody's"),
+    pytest.param(denied("cloudformation:ListChangeSets"), "could not be read", id="denied"),
+    pytest.param((PendingChangeSet("theirs", "i", "FAILED"),), "", id="could-not-be-made"),
+    pytest.param(NOT_READ, "", id="an-audits-snapshot"),
+])  # fmt: skip
+def test_change_sets_on_it_are_found_before_the_first_write(change_sets: object, reason: str) -> None:
+    shared, templates = outdated(change_sets=change_sets)
+    plan = shared_plan((shared,), templates=templates)
+    assert bool(plan.steps) is not bool(reason)
+    assert reason in "".join(told(plan))
 
 
 def test_a_large_shared_template_is_uploaded_before_it_is_named(tmp_path: Path) -> None:

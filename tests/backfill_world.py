@@ -15,11 +15,11 @@ from fixtures.ledger.entry import Delivery
 from fixtures.ledger.logged_object import LoggedObject
 from fixtures.sandbox.aws_call import Answer, AwsCall
 from remediation.backfill.book import Book, Standing
-from remediation.backfill.lane import Function, Lane
+from remediation.backfill.lane import Lane
 from remediation.backfill.listing import ToSend
 from remediation.backfill.manifest import Manifest, write_manifest
 from remediation.backfill.metric_watch import MetricWatch
-from remediation.backfill.pace import Concurrency, ErrorBudget, parse_budget
+from remediation.backfill.pace import Concurrency, ErrorBudget, Function, parse_budget
 from remediation.backfill.watch import LogWatch
 from remediation.s3_event import Address, event_of
 from tests.fake_aws import FakeAws, Script, jsonish

@@ -11,11 +11,10 @@ import pytest
 from fixtures.aws import Aws
 from fixtures.fact import value
 from fixtures.sandbox.aws_call import Answer, AwsCall
-from remediation.backfill.book import Fate, read_book
-from remediation.backfill.lane import Function
+from remediation.backfill.book import Fate, Standing, read_book
 from remediation.backfill.listing import Listed
 from remediation.backfill.metric_watch import MetricWatch
-from remediation.backfill.pace import Concurrency, Pace, parse_budget
+from remediation.backfill.pace import Concurrency, Function, Pace, parse_budget
 from remediation.backfill.part import Part
 from remediation.backfill.story import Planned
 from remediation.journal import iter_journal
@@ -332,3 +331,17 @@ def test_where_the_log_shows_no_upload_the_forwarders_tag_proves_it(
     assert world.standing.count(Fate.QUIET) == 10 - proved
     told = read_book(iter_journal(world.bench.path)).standings[SUBJECT]
     assert told.count(Fate.PROVED) == proved
+
+
+def test_a_resumed_lane_begins_with_one_event_again_and_with_a_whole_budget(fake: FakeAws, lanes: Lanes) -> None:
+    known = Standing(SUBJECT, 100)
+    known.begun(1, list(range(1, 41)), 1)
+    for line in range(1, 41):
+        known.set(line, Fate.FAILED if line > 34 else Fate.PROVED, "no" if line > 34 else "")
+    known.through(1)
+    played = FakeLambda(fake, poison=frozenset({"AWSLogs/00050.json.gz"}))
+    world = lanes(100, standing=known)
+    assert world.run().stopped == ""
+    assert set(played.received) == {f"AWSLogs/{line:05d}.json.gz" for line in range(41, 101) if line != 50}
+    first = next(entry for entry in world.bench.entries if entry.kind == "intent")
+    assert first.content["lines"] == [[41, 41]]

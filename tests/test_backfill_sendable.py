@@ -18,9 +18,8 @@ from fixtures.prices import PRICE_NAMES, prices_with
 from fixtures.sandbox.aws_call import Answer
 from fixtures.settings import parse_settings
 from remediation.backfill.cost import bytes_told, cost_of, time_told
-from remediation.backfill.lane import Function
 from remediation.backfill.obstacles import address_of, judged
-from remediation.backfill.pace import Concurrency
+from remediation.backfill.pace import Concurrency, Function
 from remediation.backfill.request import parse_request
 from remediation.backfill.sendable import Sendable, explained, why_archived
 from remediation.backfill.watch import in_words

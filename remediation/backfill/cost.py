@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from fixtures.prices import Prices
-from remediation.backfill.lane import Function
+from remediation.backfill.pace import Function
 
 _GUESSED: Final = 5.0  # seconds that a call takes where nothing tells
 

@@ -19,7 +19,7 @@ from fixtures.aws import CallFailed
 from fixtures.fact import Cause
 from remediation.backfill.book import TAKEN, Book, Fate
 from remediation.backfill.metric_watch import MetricWatch
-from remediation.backfill.pace import Concurrency, ErrorBudget, Pace, top_rate
+from remediation.backfill.pace import ErrorBudget, Function, Pace
 from remediation.backfill.watch import LogWatch
 from remediation.call import Call
 from remediation.writer import Writer
@@ -59,27 +59,6 @@ class Item(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
-    """What is called.
-
-    Attributes:
-        name: the function.
-        concurrency: how many of its calls may run at a time.
-        seconds: how long a call takes, None where nothing tells.
-        most: calls a second at most, by the user; None for no limit of their own.
-    """
-
-    name: str
-    concurrency: Concurrency
-    seconds: float | None
-    most: float | None = None
-
-    def rate(self, seen: float | None = None) -> float:
-        """Calls a second at most, now that calls were seen to take so long."""
-        return top_rate(self.concurrency, seen or self.seconds, self.most)
-
-
 @dataclass
 class Lane:
     """Sends one forwarder's events.
@@ -100,6 +79,8 @@ class Lane:
     taken: Callable[[Item], None] = lambda _item: None
     stopped: str = ""
     pace: Pace = field(init=False)
+    _good: int = field(default=0, init=False)
+    _bad: int = field(default=0, init=False)
     _silent: int = field(default=0, init=False)
     _looked: float = field(default=0.0, init=False)
     _guard: threading.Lock = field(default_factory=threading.Lock, init=False)
@@ -141,8 +122,8 @@ class Lane:
 
     @property
     def _proven(self) -> bool:
-        """Whether one call has come to a good end: the function can use these events."""
-        return bool(self.book.standing.count(Fate.PROVED, Fate.QUIET)) or bool(self.watch.blind)
+        """Whether one call has come to a good end, also since a resume: the function can use these events."""
+        return self._good > 0 or bool(self.watch.blind)
 
     @property
     def _width(self) -> int:
@@ -204,6 +185,8 @@ class Lane:
         else:
             self.book.refused(intent, item.line, str(failure))
             self.ended(item.line, Fate.REFUSED)
+            with self._guard:
+                self._bad += 1
             self._hold_to_budget()
 
     def _unanswered(self, item: Item, intent: int, reason: str) -> None:
@@ -252,6 +235,8 @@ class Lane:
             self.book.ended(fate, lines, reason)
             for line in lines:
                 self.ended(line, fate)
+            self._good += len(lines) * (fate is not Fate.FAILED)
+            self._bad += len(lines) * (fate is Fate.FAILED)
         if len(self.watch.failing) > before or any(fate is Fate.FAILED for fate, _ in found):
             self.pace.slow_down()
             self._hold_to_budget()
@@ -273,11 +258,10 @@ class Lane:
             )
 
     def _hold_to_budget(self) -> None:
-        standing = self.book.standing
-        failed = standing.count(Fate.FAILED, Fate.REFUSED) + len(self.watch.failing)
-        ended = failed + standing.count(Fate.PROVED, Fate.QUIET)
+        failed = self._bad + len(self.watch.failing)
+        ended = failed + self._good
         if self.budget.is_spent(failed, ended):
-            last = [*self.watch.failing.values(), *standing.reasons.values()][-1]
+            last = [*self.watch.failing.values(), *self.book.standing.reasons.values()][-1]
             self._stop(f"{failed} of {ended} calls failed, more than the error budget of {self.budget}; last: {last}")
 
     def _give_up(self) -> None:

@@ -48,6 +48,27 @@ def top_rate(concurrency: Concurrency, seconds: float | None, most: float | None
     return max(SLOWEST, min(concurrency.share / taken, most or FASTEST, FASTEST))
 
 
+@dataclass(frozen=True, slots=True)
+class Function:
+    """What is called.
+
+    Attributes:
+        name: the function.
+        concurrency: how many of its calls may run at a time.
+        seconds: how long a call takes, None where nothing tells.
+        most: calls a second at most, by the user; None for no limit of their own.
+    """
+
+    name: str
+    concurrency: Concurrency
+    seconds: float | None
+    most: float | None = None
+
+    def rate(self, seen: float | None = None) -> float:
+        """Calls a second at most, now that calls were seen to take so long."""
+        return top_rate(self.concurrency, seen or self.seconds, self.most)
+
+
 @dataclass
 class Pace:
     """When the next call may go. Safe to use from many threads.

@@ -11,9 +11,8 @@ from fixtures.estate import Estate, Forwarder, Invocation, Target
 from fixtures.estate import Function as LambdaFunction
 from fixtures.fact import value
 from fixtures.readers.functions import read_invocation
-from remediation.backfill.lane import Function
 from remediation.backfill.obstacles import address_of, judged
-from remediation.backfill.pace import Concurrency
+from remediation.backfill.pace import Concurrency, Function
 from remediation.backfill.watch import LogWatch
 from remediation.preflight import Obstacle
 from remediation.s3_event import Address

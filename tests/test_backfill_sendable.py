@@ -24,7 +24,7 @@ from remediation.backfill.request import parse_request
 from remediation.backfill.sendable import Sendable, explained, why_archived
 from remediation.backfill.watch import in_words
 from tests.backfill_world import BUCKET, REGION, an_object
-from tests.estates import a_bucket, a_forwarder, an_estate
+from tests.estates import a_bucket, a_flow, a_forwarder, an_estate
 from tests.fake_aws import DENIED, FakeAws, refusal
 from tests.writing import Bench, a_bench
 
@@ -66,6 +66,28 @@ def test_a_trigger_that_is_missing_comes_first() -> None:
     (obstacle,) = judged(forwarder, an_estate(forwarder, buckets=[bucket])).obstacles
     assert obstacle.reason == "its trigger: found no such rule"
     assert obstacle.to_do == "run --fix first"
+
+
+def test_errors_in_its_log_come_first_and_how_to_count_new_lines_alone_is_told() -> None:
+    forwarder = a_forwarder(flow=a_flow(uploads=0, proved=0, last_proved=None, errors=("boom",)))
+    (obstacle,) = judged(forwarder, an_estate(forwarder)).obstacles
+    assert "last error: boom" in obstacle.reason
+    assert "--log-window=15m" in obstacle.to_do
+
+
+def test_a_quiet_log_is_no_obstacle() -> None:
+    forwarder = a_forwarder(flow=a_flow(requests=0, uploads=0, proved=0, last_proved=None))
+    assert judged(forwarder, an_estate(forwarder)).obstacles == ()
+
+
+def test_what_cannot_be_told_of_the_trigger_is_noted_and_stops_nothing() -> None:
+    forwarder = a_forwarder()
+    bucket = a_bucket(
+        str(forwarder.bucket_name), notification=Unreadable("s3:GetBucketNotification", Cause.DENIED, "no")
+    )
+    found = judged(forwarder, an_estate(forwarder, buckets=[bucket]))
+    assert found.obstacles == ()
+    assert any("its trigger cannot be told" in note for note in found.notes)
 
 
 def test_a_forwarder_behind_a_topic_gets_its_events_in_the_envelope_of_one() -> None:

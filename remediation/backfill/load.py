@@ -9,7 +9,7 @@ from typing import Protocol
 
 from checks.looked import why_unlisted
 from fixtures.errors import InputError
-from fixtures.estate import Estate, Target
+from fixtures.estate import Estate, Forwarder, Target
 from fixtures.ledger.listing import NoLedgerError
 from remediation.backfill.book import Book, Standing
 from remediation.backfill.earlier import manifest_in
@@ -107,7 +107,7 @@ class Gathering:
         Raises:
             InputError: a list is gone, or is not the one that the journal speaks of.
         """
-        parts = {part.subject: part for part in self._parts()}
+        parts = {part.subject: part for part in self._parts(lambda one: str(one) in standings)}
         found: list[Load] = []
         for subject, standing in standings.items():
             if subject not in parts:
@@ -128,17 +128,17 @@ class Gathering:
         return tuple(found)
 
     def _each(self, load_of: Callable[[Part], Load | Refused]) -> tuple[Load, ...]:
-        answers = side_by_side(load_of, self._parts(), self.stop)
+        answers = side_by_side(load_of, self._parts(self.request.asks), self.stop)
         self.refused += [answer for answer in answers if isinstance(answer, Refused)]
         return tuple(answer for answer in answers if not isinstance(answer, Refused))
 
-    def _parts(self) -> Sequence[Part]:
+    def _parts(self, wanted: Callable[[Forwarder], bool]) -> Sequence[Part]:
         for seen in self.estate.targets:
             why = why_unlisted(seen)
             if why:
                 missed = Obstacle(f"its forwarders could not be listed ({why})", "mend that, run again")
                 self.refused.append(Refused(str(seen.target), seen.target, (missed,)))
-        forwarders = sorted(filter(self.request.asks, self.estate.forwarders), key=str)
+        forwarders = sorted(filter(wanted, self.estate.forwarders), key=str)
         answers = side_by_side(
             lambda one: part_of(one, self.estate, self.writer(one.target), self.request.rate), forwarders, self.stop
         )

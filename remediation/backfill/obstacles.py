@@ -19,6 +19,7 @@ from fixtures.fact import Absent, Unreadable, value
 from remediation.preflight import Obstacle
 from remediation.s3_event import Address
 
+_FLOW: Final = "whether its logs flow"
 _KEYS: Final = ("NotificationBucketCustomerManagedKMSarn", "LambdaEnvKMSarn")
 # What the checks below read, and what the events are made from.
 FACTS: Final = frozenset({
@@ -49,8 +50,7 @@ def judged(forwarder: Forwarder, estate: Estate) -> Judged:
         try:
             ask()
         except Finding as finding:
-            obstacles.append(Obstacle(f"{name}: found {finding.found}", "run --fix first" if not finding.remedy
-                                      else f"{finding.remedy}, or run --fix first"))  # fmt: skip
+            obstacles.append(Obstacle(f"{name}: found {finding.found}", _to_do(name, finding.remedy)))
         except CannotTell as answer:
             if must_be_known:
                 obstacles.append(Obstacle(f"{name} cannot be told: {answer.msg}", "grant the permission, run again"))
@@ -59,6 +59,12 @@ def judged(forwarder: Forwarder, estate: Estate) -> Judged:
         except NoEvidence:
             continue  # a bucket that was quiet lately is what is to be expected of one whose trigger was broken
     return Judged(tuple(dict.fromkeys(obstacles)), tuple(notes))
+
+
+def _to_do(name: str, remedy: str) -> str:
+    if name == _FLOW:  # the first event goes alone all the same
+        return f"{remedy}; if the cause is gone, give --log-window=15m or so, that older lines do not count"
+    return f"{remedy}, or run --fix first" if remedy else "run --fix first"
 
 
 def _gone(forwarder: Forwarder) -> Obstacle | None:
@@ -83,7 +89,7 @@ def _questions(forwarder: Forwarder, estate: Estate) -> Iterator[tuple[str, Call
     if any(forwarder.stack.parameters.get(name) for name in _KEYS):
         yield "its keys", lambda: test_named_keys_let_the_function_decrypt(forwarder, estate), False
     yield "the bucket's key", lambda: test_a_customer_key_of_the_bucket_is_named(forwarder, estate, silent), False
-    yield "whether its logs flow", lambda: test_logs_flow(forwarder, silent), False
+    yield _FLOW, lambda: test_logs_flow(forwarder, silent), False
 
 
 def address_of(forwarder: Forwarder, function: Function, estate: Estate) -> Address:

@@ -64,7 +64,7 @@ def test_no_rule_points_at_a_function_that_is_gone(bucket: Bucket, estate: Estat
     "bucket-single-delivery",
     severity=Severity.HIGH,
     step="6, 7: one event notification for each forwarder",
-    facts=["listed", "notification", "topic"],
+    facts=["identity", "stacks", "functions", "listed", "notification", "topic"],
     fix="duplicates",
 )
 def test_no_object_is_delivered_twice(bucket: Bucket, estate: Estate) -> None:

@@ -13,6 +13,7 @@ from checks.waiving import waiving
 from fixtures.option_values import DEFAULT_FAIL_ON
 from fixtures.plugin import usage_errors
 from fixtures.run_folder import has_run_folder, refuse_unwritable, run_folder, run_id
+from fixtures.selection import selection_of
 from fixtures.state import BEGAN, DESIRES, ESTATE, OPTIONS, WAIVERS
 from fixtures.version import suite_version
 from fixtures.whole_file import PRIVATE, write_whole
@@ -246,9 +247,15 @@ class RunEnding:
             id=run_id(self._config),
             began=stash.get(BEGAN, None),
             waiving=waiving(waivers, self._tally.results, self.looked()) if waivers else None,
-            commands=Commands(options, called_program(), has_release=has_release) if options else None,
+            commands=self._commands(has_release=has_release),
             results_file=str(self._folder() / FILE) if self.keeps() else "",
         )
+
+    def _commands(self, *, has_release: bool) -> Commands | None:
+        options = self._config.stash.get(OPTIONS, None)
+        if options is None:
+            return None
+        return Commands(options, called_program(), has_release=has_release, selection=selection_of(self._config))
 
     def keeps(self) -> bool:
         """Whether this run leaves a folder: it may write, it shows a plan, keeps something, or is a part."""

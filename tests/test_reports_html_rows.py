@@ -10,6 +10,7 @@ import pytest
 
 from checks.outcome import Severity, Status
 from fixtures.estate import Target
+from fixtures.selection import Selection
 from reports.commands import Commands, Scope
 from reports.html_markup import anchor
 from reports.html_places import who_must_act
@@ -102,13 +103,57 @@ def test_nothing_that_comes_from_aws_is_markup_in_any_part_of_the_page() -> None
          ["--sandbox", "--regions=us-east-1,eu-west-1", "-k", "111122223333", "--fix"]),
         (["--replay=estate.json"], Scope(("111122223333",), ("eu-west-1",)),
          ["--regions=eu-west-1", "--accounts=111122223333", "--fix"]),
+        (["--sandbox", "--regions=us-east-1", "--accounts=111122223333,999988887777"], Scope(("999988887777",)),
+         ["--sandbox", "--regions=us-east-1", "--accounts=111122223333,999988887777", "-k", "999988887777", "--fix"]),
+        (["--regions=us-east-1", "--forwarders=edge-*", "--checks=a,b", "--waivers=w.toml", "--baseline=b.toml",
+          "--drift", "--compare-secret", "--log-window=3d", "--rings=2,50%", "--fix-limit=7"], Scope(),
+         ["--regions=us-east-1", "--checks=a,b", "--forwarders=edge-*", "--baseline=b.toml", "--waivers=w.toml",
+          "--drift", "--compare-secret", "--log-window=259200s", "--fix", "--rings=2,50%", "--fix-limit=7"]),
+        (["--regions=us-east-1", "--forwarders=edge-*", "--checks=a,b", "--log-window=24h", "--rings=1,10%,100%",
+          "--fix-limit=100"], Scope((), (), ("b",), ("edge-1",)),
+         ["--regions=us-east-1", "--checks=b", "--forwarders=edge-1", "--fix"]),
     ],
-    ids=["ids", "file", "sandbox", "replay"],
+    ids=["ids", "file", "sandbox", "replay", "accounts of a sandbox", "what was left out stays so", "narrower"],
 )  # fmt: skip
 def test_a_command_is_the_runs_own_narrowed_to_its_scope(typed: list[str], scope: Scope, expected: list[str]) -> None:
     line = Commands(parsed(*typed)).fix(scope)
 
     assert shlex.split(line) == ["pytest", *expected]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "expected"),
+    [
+        ("", ["-k", "111122223333"]),
+        ("111122223333", ["-k", "111122223333"]),
+        ("trail or waf", ["-k", "(trail or waf) and (111122223333)"]),
+    ],
+)
+def test_what_was_chosen_with_pytests_own_options_stays_chosen(keyword: str, expected: list[str]) -> None:
+    selection = Selection(("checks/test_code.py",), keyword, "critical")
+    commands = Commands(parsed("--regions=us-east-1", "--accounts=fleet.toml"), selection=selection)
+
+    line = commands.fix(Scope(("111122223333",)))
+
+    where = ["pytest", "checks/test_code.py", "--regions=us-east-1", "--accounts=fleet.toml"]
+    assert shlex.split(line) == [*where, *expected, "-m", "critical", "--fix"]
+
+
+def test_a_backfill_is_given_nothing_that_only_judges_or_selects_checks() -> None:
+    words = (
+        "--accounts=fleet.toml",
+        "--checks=a",
+        "--waivers=w.toml",
+        "--forwarders=edge-*",
+        "--drift",
+        "--fix-limit=7",
+    )
+    commands = Commands(parsed("--regions=us-east-1", *words), selection=Selection((), "trail", ""))
+
+    line = commands.backfill(Scope(("111122223333",)), ("--since=1d",))
+
+    expected = ["--regions=us-east-1", "--accounts=fleet.toml", "--forwarders=edge-*", "--since=1d"]
+    assert shlex.split(line) == ["taegis-forwarders", "backfill", *expected]
 
 
 def test_a_home_folder_is_told_as_a_tilde_and_an_external_id_is_left_to_the_user(

@@ -23,7 +23,18 @@ _FACTS_OF_OUTAGES = frozenset({"flow"})
 _OUTAGE = "outage"
 # Nothing is collected and nothing is told but what is told here; xdist would only start processes.
 _QUIET = ("-qq", "--collect-only", "-p", "no:xdist")
-_ELSEWHERE = ("--fix", "--plan", "--rollback", "--approved", "--shard", "--replay", "--merge", "--snapshot", "--resume")
+_ELSEWHERE = (
+    "--budget",
+    "--fix",
+    "--plan",
+    "--rollback",
+    "--approved",
+    "--shard",
+    "--replay",
+    "--merge",
+    "--snapshot",
+    "--resume",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import pytest
 
 from checks.verdict import FINDINGS, FIX_FAILED, HOLDS, INTERRUPTED, NOT_SEEN
 from fixtures.answers import moment
+from fixtures.errors import SuiteError
 from fixtures.estate import Estate, Target
 from fixtures.prices import prices_with
 from fixtures.run_folder import run_folder, run_id
@@ -67,8 +68,7 @@ class BackfillRun:
         except KeyboardInterrupt:
             return INTERRUPTED
         finally:
-            for problem in self.locks.release((target, self._writer(target)) for target in self.locks.targets):
-                self.say(problem)
+            self._give_locks_back()
             self.journal.close()
 
     def _begun(self) -> int:
@@ -138,6 +138,14 @@ class BackfillRun:
         if aside:
             self.say(f"set aside, each with its reason: {self.folder / ASIDE}")
         return self._code(sending, standings, planned, left_over=bool(left))
+
+    def _give_locks_back(self) -> None:
+        try:
+            problems = self.locks.release((target, self._writer(target)) for target in self.locks.targets)
+        except SuiteError as problem:  # without a journal nothing is written: they end by themselves
+            problems = (f"the locks are left: {problem}",)
+        for text in problems:
+            self.say(text)
 
     def _writer(self, target: Target) -> Writer:
         return self.access.writer(self.journal, target, lambda _: None)

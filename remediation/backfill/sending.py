@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
+from fixtures.errors import SuiteError
 from fixtures.estate import Estate
 from fixtures.fact import Absent, value
 from remediation.backfill.book import Book, Standing
@@ -71,9 +72,11 @@ class Sending:
             for _ in range(_PASSES if load.lines else 1):
                 lane.send(self._events(load, standing))
                 lane.finish()
+            load.look_again(lane.book)
         except StepBlocked as refusal:
             why = f"{refusal}; {refusal.to_do}"
-        load.look_again(lane.book)
+        except SuiteError as problem:  # the journal cannot be written, the list is gone: others go on if they can
+            why = str(problem)
         why = why or lane.stopped
         if why:
             self.stopped[subject] = why

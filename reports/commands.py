@@ -65,10 +65,15 @@ class Commands:
         )
 
     def _line(self, scope: Scope, more: Sequence[str], program: Sequence[str] = ()) -> str:
-        words = [*(program or (self.program, *self.selection.paths)), *self._place(scope), *more]
+        words = [*(program or (self.program, *self._tests())), *self._place(scope), *more]
         if self.options.external_id and not self.options.sandbox:
             return f'{_quoted(words)} --external-id="$EXTERNAL_ID"'
         return _quoted(words)
+
+    def _tests(self) -> Iterator[str]:
+        """The suite's tests that were named, where a checkout's pytest can take them; no path of this machine."""
+        if self.program != INSTALLED:
+            yield from (path for path in self.selection.paths if not Path(path).is_absolute())
 
     def _place(self, scope: Scope) -> Iterator[str]:
         given = self.options

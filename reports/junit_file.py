@@ -11,36 +11,39 @@ from reports.report_file import ReportFile
 
 
 class JunitFile:
-    """The file of `--junitxml`; `typed` is the path as the user gave it.
+    """The file of `--junitxml`.
 
     Raises:
         InputError: the path cannot be written.
     """
 
     def __init__(self, typed: str) -> None:
-        self._file = ReportFile("--junitxml", typed)
-        self.typed = typed
+        self.file = ReportFile("--junitxml", typed)
 
     @property
     def path(self) -> Path:
         """Where the report will stand."""
-        return self._file.path
+        return self.file.path
 
     def take(self, config: pytest.Config) -> None:
         """Send pytest aside. Call before its JUnit report is configured. A device is written straight to."""
-        if not self._file.is_device:
-            config.option.xmlpath = str(self._file.aside)
+        if not self.file.is_device:
+            config.option.xmlpath = str(self.file.aside)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Keep finished tests out of memory; a device takes the report as pytest writes it."""
-        if not self._file.is_device:
+        if not self.file.is_device:
             stream(session.config)
+        self.file.guard(session.config.pluginmanager, session.config.stash[xml_key])
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
         """Put the whole file in its place, once pytest has written it, and have it named where it is."""
         yield
         xml = session.config.stash.get(xml_key, None)
-        if self._file.arrive() and xml is not None:
-            xml.logfile = str(self._file.path)
+        if self.file.arrive() and xml is not None:
+            xml.logfile = str(self.file.path)
+        elif self.file.trouble and xml is not None:
+            session.config.pluginmanager.unregister(xml)  # it would say that there is a report
+            del session.config.stash[xml_key]

@@ -48,17 +48,18 @@ class JunitStream(LogXML):
 
     def pytest_sessionfinish(self) -> None:
         """Write the report: pytest what is around the tests, and then the tests in the place of the mark."""
-        mark = _Mark()
-        self.node_reporters_ordered.insert(0, mark)  # type: ignore[arg-type]  # all that is asked of it is `to_xml`
-        super().pytest_sessionfinish()
-        self.node_reporters_ordered.remove(mark)  # type: ignore[arg-type]  # same
-        before, found, after = Path(self.logfile).read_text(encoding="utf-8").partition(mark.text)
-        assert found
-        with Path(self.logfile).open("w", encoding="utf-8") as file, self._finished as finished:
-            file.write(before)
-            finished.seek(0)
-            shutil.copyfileobj(finished, file)
-            file.write(after)
+        with self._finished as finished:
+            mark = _Mark()
+            self.node_reporters_ordered.insert(0, mark)  # type: ignore[arg-type]  # all that is asked of it is `to_xml`
+            super().pytest_sessionfinish()
+            self.node_reporters_ordered.remove(mark)  # type: ignore[arg-type]  # same
+            before, found, after = Path(self.logfile).read_text(encoding="utf-8").partition(mark.text)
+            assert found
+            with Path(self.logfile).open("w", encoding="utf-8") as file:
+                file.write(before)
+                finished.seek(0)
+                shutil.copyfileobj(finished, file)
+                file.write(after)
 
 
 class _Mark:

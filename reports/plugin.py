@@ -34,6 +34,7 @@ from reports.junit_file import JunitFile
 from reports.keeping import kept
 from reports.line import EVERYTHING, Limits
 from reports.origin import origin_of
+from reports.report_file import ReportFile
 from reports.results_file import FILE, result_lines
 from reports.summary import Run, Summary, summarise
 from reports.tally import TALLY, Tally
@@ -60,7 +61,10 @@ def pytest_configure(config: pytest.Config) -> None:
     with usage_errors():
         html = _html_file(config) if plugins.hasplugin("html") else None
         junit = _junit_file(config)
-    ending = RunEnding(config, tally, tuple(file.typed for file in (html, junit) if file))
+        files = tuple(one.file for one in (html, junit) if one)
+        for number, file in enumerate(files):
+            file.refuse_taken(options, files[:number])
+    ending = RunEnding(config, tally, files)
     if ending.keeps():
         with usage_errors():
             refuse_unwritable(config)
@@ -121,7 +125,7 @@ def _refuse_history(config: pytest.Config) -> None:
 def _html_file(config: pytest.Config) -> HtmlFile | None:
     """The file of `--html`, which pytest-html is kept from writing in place."""
     typed = config.getoption("htmlpath", default=None)
-    if not typed:
+    if typed is None:
         return None
     file = HtmlFile(typed)
     file.take(config)
@@ -132,7 +136,7 @@ def _html_file(config: pytest.Config) -> HtmlFile | None:
 def _junit_file(config: pytest.Config) -> JunitFile | None:
     """The file of `--junitxml`, which pytest is kept from writing in place."""
     typed = config.getoption("xmlpath", default=None)
-    if not typed:
+    if typed is None:
         return None
     file = JunitFile(typed)
     file.take(config)
@@ -143,7 +147,7 @@ def _junit_file(config: pytest.Config) -> JunitFile | None:
 class RunEnding:
     """Draws the verdict when the last result is in, sets the exit code and keeps the results file."""
 
-    def __init__(self, config: pytest.Config, tally: Tally, reports: tuple[str, ...] = ()) -> None:
+    def __init__(self, config: pytest.Config, tally: Tally, reports: tuple[ReportFile, ...] = ()) -> None:
         self._config = config
         self._reports = reports
         self._tally = tally
@@ -187,6 +191,9 @@ class RunEnding:
             return None
         if self._known is None or len(self._known.run.results) != len(self._tally.results):
             self._known = summarise(self._run())
+        if any(file.trouble for file in self._reports) and not self._known.run.unwritten:
+            told = tuple((f"{file.option}={file.typed}", file.trouble) for file in self._reports if file.trouble)
+            self._known = replace(self._known, run=replace(self._known.run, written=self._written(), unwritten=told))
         return self._known
 
     def tell(self, delivered: Delivered) -> None:
@@ -266,7 +273,7 @@ class RunEnding:
 
     def _written(self) -> tuple[str, ...]:
         folder = [str(self._folder())] if self.keeps() else []
-        return (*self._reports, *folder)
+        return (*(file.typed for file in self._reports if not file.trouble), *folder)
 
     def _folder(self) -> Path:
         """The run's folder, as the user who stands above it would name it."""

@@ -34,7 +34,8 @@ class Run:
     `--history`, `commands` where no command line is known. `results_file` is where the results are kept, as the user
     who stands above the run's folder names it; empty where they are not. `began` is when the first of several shards
     was looked at. `waiving` is None without `--waivers`; `history_trouble` says why nothing was kept.
-    `exported` is what became of the exports. `delivered` is None until everything was delivered, and where nothing is.
+    `exported` is what became of the exports, `unwritten` are the reports that were not written, each with why.
+    `delivered` is None until everything was delivered, and where nothing is.
     """
 
     results: tuple[Result, ...]
@@ -61,6 +62,7 @@ class Run:
     results_file: str = ""
     began: datetime | None = None
     exported: tuple[Exported, ...] = ()
+    unwritten: tuple[tuple[str, str], ...] = ()
     delivered: Delivered | None = None
 
     @property

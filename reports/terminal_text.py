@@ -80,6 +80,8 @@ def _totals(summary: Summary, limits: Limits) -> Iterator[Line]:
     if run.delivered:
         yield from delivery_lines(run.delivered, limits)
     yield from exported_lines(run.exported)
+    for file, trouble in run.unwritten:
+        yield Line(f"report     {file} not written: {trouble}", "red", bold=True)
     if run.written:
         yield Line(f"written    {', '.join(run.written)}")
 

@@ -22,8 +22,11 @@ def results(material: Material) -> Iterator[Piece]:
     yield text_file(f"{FOLDER}/summary.txt", _summary(material), "all of it for people, as with -v")
     for option, (name, what) in _REPORTS.items():
         path = material.reports.get(option)
+        broken = [why for report, why in material.summary.run.unwritten if report.startswith(f"{option}=")]
         if path is None:
             yield Lacking(what, f"it was not asked for ({option})")
+        elif broken:  # what stands there is that of an earlier run
+            yield Lacking(what, f"it could not be written: {broken[0]}")
         else:
             yield kept_file(f"{FOLDER}/{name}", path, what)
 

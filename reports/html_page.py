@@ -80,7 +80,7 @@ def _parts(summary: Summary, results_link: str) -> Iterator[str]:
 
 def _what(run: Run) -> str:
     """What kind of run it was, of what, and when: a report is read long after, and away from its folder."""
-    digests = ", ".join(f"<code>{escape(digest)}</code>" for digest in run.releases)
+    digests = ", ".join(f'<code title="{escape(digest)}">{escape(digest[:12])}</code>' for digest in run.releases)
     parts = (
         f"<b>{escape(run.mode.capitalize())}</b>",
         f"release {digests}" if digests else "no release given",
@@ -180,14 +180,12 @@ def _not_applicable(reasons: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
 
 def _side_file(run: Run, link: str) -> str:
     """Where every result stands whole, also those without a row."""
-    everything = f"All {len(run.results):,} results"
+    everything = f"All results ({len(run.results):,})"
     if link:
         return f'<p>{everything}: <a href="{escape(link)}">{escape(link)}</a></p>'
     if run.results_file:
-        return (
-            f"<p>All {len(run.results):,} results: <code>{escape(run.results_file)}</code>, where the run was made</p>"
-        )
+        return f"<p>{everything}: <code>{escape(run.results_file)}</code>, where the run was made</p>"
     return (
-        f"<p>{everything} were not kept beside this page. A run with <code>--snapshot=FILE</code> "
-        "keeps them: <code>forwarder-runs/&lt;run id&gt;/results.jsonl</code></p>"
+        f"<p>{everything} were not kept beside this page. A run with <code>--snapshot=FILE</code> keeps them "
+        "(<code>forwarder-runs/&lt;run id&gt;/results.jsonl</code>), <code>--export=FILE.jsonl</code> writes them.</p>"
     )

@@ -170,7 +170,8 @@
   // --- print: everything that is folded is shown ------------------------------------------------------------------
   let folded = []
   window.addEventListener("beforeprint", () => {
-    folded = all("details.part:not([open]), #changes details:not([open])")
+    const few = all("#act details:not([open])").filter((one) => one.querySelectorAll("tr").length < 60) // four pages
+    folded = [...few, ...all("details.part:not([open]), #changes details:not([open])")]
     folded.forEach((one) => { one.open = true })
   })
   window.addEventListener("afterprint", () => folded.forEach((one) => { one.open = false }))

@@ -165,6 +165,7 @@ def test_print_shows_what_was_folded_and_no_controls(small: Page) -> None:
     small.evaluate("window.dispatchEvent(new Event('beforeprint'))")
 
     assert small.locator("#unseen article").first.is_visible()
+    assert small.locator("#act details tbody tr").last.is_visible(), "the accounts behind the fifth"
     assert small.locator(".search, nav, button.copy").locator("visible=true").count() == 0
 
 

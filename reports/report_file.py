@@ -6,6 +6,7 @@ other report with it.
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
@@ -77,10 +78,12 @@ class ReportFile:
         plugins.register(writer, name)
 
     def arrive(self) -> bool:
-        """Put the whole file in its place; False where none was written aside."""
+        """Put the whole file in its place, with the permissions of the older one; False where none was written."""
         if self.trouble or not self.aside.exists():
             return False
         with self._heeded():
+            if self.path.exists():
+                self.aside.chmod(stat.S_IMODE(self.path.stat().st_mode))
             put_in_place(self.aside, self.path)
         return not self.trouble
 

@@ -79,6 +79,20 @@ def test_a_whole_page_takes_the_place_of_the_old_one_and_the_terminal_says_where
     assert ".part" not in done.stdout.str()
 
 
+@pytest.mark.parametrize(("option", "name"), [("--html", "page.html"), ("--junitxml", "run.xml")])
+def test_who_may_read_the_old_report_may_read_the_new_one_and_nobody_else(
+    run: pytest.Pytester, option: str, name: str
+) -> None:
+    kept = run.path / name
+    kept.write_text(OLD, encoding="utf-8")
+    kept.chmod(0o600)
+
+    run.runpytest("--regions=us-east-1", f"{option}={name}")
+
+    assert OLD not in kept.read_text(encoding="utf-8")
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_link_stays_a_link(run: pytest.Pytester) -> None:
     run.path.joinpath("latest.html").symlink_to("page.html")
     run.runpytest("--regions=us-east-1", "--html=latest.html")

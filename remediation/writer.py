@@ -1,7 +1,7 @@
 """The only way to change anything in AWS: each write is journalled before it is sent and after it is answered."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypedDict
 
@@ -80,6 +80,23 @@ class Writer:
         Raises:
             CallFailed: as `Aws.call`.
         """
+        return self.aws.call(self.region, service, operation, **parameters)
+
+    def pages(self, region: str, service: str, operation: str, **parameters: object) -> Iterator[Answer]:
+        """Ask AWS for all pages of a listing in the fixer's name.
+
+        Raises:
+            CallFailed: as `Aws.pages`.
+        """
+        return self.aws.pages(region, service, operation, **parameters)
+
+    def one_of(self, intent: int, service: str, operation: str, **parameters: object) -> Answer:
+        """Make one of the calls that one intent stands for; what became of each, its owner journals (a backfill).
+
+        Raises:
+            CallFailed: as `Aws.call`.
+        """
+        assert intent > 0
         return self.aws.call(self.region, service, operation, **parameters)
 
     def write(

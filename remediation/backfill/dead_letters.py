@@ -103,7 +103,7 @@ def _behind(writer: Writer, arn: str) -> Iterator[str]:
         raise Malformed(f"failed events go to {service}, which does not keep them for anybody to take out")
     ends = [
         text(one, "Endpoint")
-        for page in writer.aws.pages(arn.split(":")[3], "sns", "ListSubscriptionsByTopic", TopicArn=arn)
+        for page in writer.pages(arn.split(":")[3], "sns", "ListSubscriptionsByTopic", TopicArn=arn)
         for one in items(page, "Subscriptions")
         if optional_text(one, "Protocol") == "sqs"
     ]
@@ -197,17 +197,22 @@ class Letters:
 
     def _give_back(self, message: Answer) -> None:
         """Let others see it again soon: not at once, or this run would be handed the same few again and again."""
-        self.writer.read(
-            "sqs", "ChangeMessageVisibility", QueueUrl=self.queue.url, ReceiptHandle=text(message, "ReceiptHandle"),
-            VisibilityTimeout=_AWAY,
-        )  # fmt: skip
+        parameters = {
+            "QueueUrl": self.queue.url, "ReceiptHandle": text(message, "ReceiptHandle"), "VisibilityTimeout": _AWAY,
+        }  # fmt: skip
+        call = Call("sqs", "ChangeMessageVisibility", parameters, "it is not ours, and others may read it")
+        self.writer.write(_step(text(message, "MessageId")), call, lasting=False)
 
 
 def take_out(writer: Writer, queue: str, message: str, receipt: str) -> None:
     """Take a message out of a queue."""
     parameters = {"QueueUrl": queue, "ReceiptHandle": receipt}
     call = Call("sqs", "DeleteMessage", parameters, f"Lambda has taken its event ({message})")
-    writer.write(f"dead letter {message}", call)
+    writer.write(_step(message), call)
+
+
+def _step(message: str) -> str:
+    return f"dead letter {message}"
 
 
 def hidden_in(writer: Writer, queue: Queue) -> int:

@@ -152,8 +152,8 @@ class Lane:
             if self.writer.stop.wait(self.pace.take()) or self.stopped:
                 return
             try:
-                answer = self.writer.aws.call(
-                    self.writer.region, "lambda", "Invoke", FunctionName=self.function.name, InvocationType="Event",
+                answer = self.writer.one_of(
+                    intent, "lambda", "Invoke", FunctionName=self.function.name, InvocationType="Event",
                     Payload=item.payload,
                 )  # fmt: skip
             except CallFailed as failure:

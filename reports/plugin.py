@@ -1,6 +1,6 @@
 """Wires the reports into pytest. xdist's workers report to the controller and print nothing themselves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -150,6 +150,7 @@ class RunEnding:
     def __init__(self, config: pytest.Config, tally: Tally, reports: tuple[ReportFile, ...] = ()) -> None:
         self._config = config
         self._reports = reports
+        self._unkept: list[tuple[str, str]] = []
         self._tally = tally
         self._pytest_code = 0
         self._known: Summary | None = None
@@ -191,8 +192,9 @@ class RunEnding:
             return None
         if self._known is None or len(self._known.run.results) != len(self._tally.results):
             self._known = summarise(self._run())
-        if any(file.trouble for file in self._reports) and not self._known.run.unwritten:
-            told = tuple((f"{file.option}={file.typed}", file.trouble) for file in self._reports if file.trouble)
+        broken = ((f"{file.option}={file.typed}", file.trouble) for file in self._reports if file.trouble)
+        told = (*broken, *self._unkept)
+        if told != self._known.run.unwritten:
             self._known = replace(self._known, run=replace(self._known.run, written=self._written(), unwritten=told))
         return self._known
 
@@ -202,9 +204,7 @@ class RunEnding:
         if summary:
             self._known = replace(summary, run=replace(summary.run, delivered=delivered))
         if self.keeps():
-            write_whole(
-                run_folder(self._config) / DELIVERIES, delivery_records(delivered, run_id(self._config)), PRIVATE
-            )
+            self._keep(DELIVERIES, delivery_records(delivered, run_id(self._config)))
 
     def tell_exported(self, exported: Sequence[Exported]) -> None:
         """Take what became of the run's exports, for the terminal."""
@@ -286,5 +286,11 @@ class RunEnding:
 
     def _keep_results(self, run: Run) -> None:
         if self.keeps():
-            lines = result_lines(run.results, origin_of(run, suite_version()))
-            write_whole(run_folder(self._config) / FILE, lines, PRIVATE)
+            self._keep(FILE, result_lines(run.results, origin_of(run, suite_version())))
+
+    def _keep(self, name: str, parts: Iterable[str]) -> None:
+        """Write a file of the run's folder; a disk that is full is told, and takes nothing else with it."""
+        try:
+            write_whole(run_folder(self._config) / name, parts, PRIVATE)
+        except OSError as error:
+            self._unkept.append((str(self._folder() / name), error.strerror or str(error)))

@@ -128,10 +128,12 @@ def test_what_cannot_be_written_in_the_end_is_said_and_the_rest_is_written(pytes
         (["--export=a.csv", "--export=./a.csv"], "--export=a.csv: that file was named twice"),
         (["--export=h.md", "--history=h.md"], "--export: that file is read or kept by another option"),
         (["--export=h.jsonl", "--snapshot=h.jsonl"], "--export: that file is read or kept by another option"),
+        (["--snapshot=w.toml", "--waivers=./w.toml"], "--snapshot: that file is read or kept by another option"),
+        (["--snapshot=h", "--history=h"], "--snapshot: that file is read or kept by another option"),
     ],
-    ids=["unknown", "json", "empty", "twice", "the history", "the snapshot"],
+    ids=["unknown", "json", "empty", "twice", "history", "snapshot", "snapshot over waivers", "snapshot over history"],
 )
-def test_an_export_that_makes_no_sense_is_refused(given: list[str], why: str) -> None:
+def test_an_export_or_snapshot_that_makes_no_sense_is_refused(given: list[str], why: str) -> None:
     with pytest.raises(InputError, match=why):
         parsed(*given)
 

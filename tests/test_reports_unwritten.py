@@ -67,6 +67,25 @@ def test_an_evidence_pack_holds_no_report_of_an_earlier_run(run: pytest.Pytester
     assert "it could not be written: Is a directory" in run.path.joinpath("pack/README.md").read_text(encoding="utf-8")
 
 
+def test_results_that_cannot_be_kept_are_said_and_the_reports_are_written(run: pytest.Pytester) -> None:
+    conftest = run.path / "conftest.py"
+    blocked = """
+from fixtures.run_folder import run_folder
+def pytest_collection_finish(session):
+    run_folder(session.config).joinpath("results.jsonl").mkdir()
+"""
+    conftest.write_text(f"{conftest.read_text(encoding='utf-8')}\n{blocked}", encoding="utf-8")
+
+    done = run.runpytest("--regions=us-east-1", "--plan", "--html=page.html", "--export=night.csv")
+
+    said = done.stdout.str()
+    assert re.search(r"^report     forwarder-runs/\S+/results.jsonl not written: Is a directory", said, re.MULTILINE)
+    assert "Traceback" not in said + done.stderr.str()
+    assert said.rstrip().splitlines()[-1].startswith("1 finding remains on 1 forwarder")
+    assert run.path.joinpath("page.html").is_file()
+    assert run.path.joinpath("night.csv").is_file()
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 @pytest.mark.parametrize("option", ["--html", "--junitxml"])
 def test_a_full_device_is_said(run: pytest.Pytester, option: str) -> None:

@@ -18,10 +18,10 @@ from tests.suite_runs import Suite
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 _SECONDS = 120
-_KILLED = -9
+KILLED = -9
 INTERRUPTED, FIX_FAILED = 2, 11
 KILLS = {Fault.KILL_BEFORE, Fault.KILL_AFTER, Fault.KILL_JOURNALLED}
-_SIGNALS = {Fault.SIGINT, Fault.SIGINT_TWICE, Fault.SIGTERM}
+SIGNALS = {Fault.SIGINT, Fault.SIGINT_TWICE, Fault.SIGTERM}
 # With these the run has to end as if nothing had happened.
 HARMLESS = {Fault.THROTTLED, Fault.EXPIRED_REFRESHED, Fault.OTHERS_BEFORE_READ, Fault.OTHERS_IN_GAP, Fault.OTHERS_AFTER}
 # What cannot be put right by resuming: a person continues the rollback first.
@@ -35,9 +35,10 @@ _BLINDING = {Fault.EXPIRED_UNSEEN, Fault.EXPIRED_FOR_GOOD}
 
 @dataclass(frozen=True)
 class Case:
-    """One or more faults that happen in one run."""
+    """One or more faults that happen in one run: in a fix, or in the rollback of one."""
 
     specs: tuple[tuple[Fault, str, str, int], ...]
+    undoes: bool = False
 
     @property
     def fault(self) -> Fault:
@@ -45,8 +46,9 @@ class Case:
 
     @property
     def name(self) -> str:
-        return ", then ".join(f"{kind} {operation}{f' #{number}' if number > 1 else ''}: {fault}"
+        told = ", then ".join(f"{kind} {operation}{f' #{number}' if number > 1 else ''}: {fault}"
                               for fault, kind, operation, number in self.specs)  # fmt: skip
+        return f"rollback: {told}" if self.undoes else told
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Undisturbed:
     code: int
     journal: list[dict]
     seconds: float
+    folder: Path
 
 
 @dataclass
@@ -88,7 +91,7 @@ class Arena:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.estate = ChaosEstate(directory / "estate")
-        self._suite = Suite(self.estate.environment, directory / "cache")
+        self.suite = Suite(self.estate.environment, directory / "cache")
         self._looker = world.Looker(self.estate.endpoint)
         self._number = 0
 
@@ -97,7 +100,7 @@ class Arena:
         """A run without a fault: what the cases are made of and held to. No two seeds are the same to the byte."""
         self.estate.restore()
         before = self.look()
-        folder = self._folder()
+        folder = self.new_folder()
         begun = time.monotonic()
         ran = self.run(folder, (), self.estate.options)
         seconds = time.monotonic() - begun
@@ -105,7 +108,7 @@ class Arena:
         after = self.look()
         found = [*world.harm(before, after), *world.unfinished(after), *evidence.crashes(ran.said)]
         assert not found, "\n".join([*found, ran.said])
-        return Undisturbed(before, after, ran.code, journal, seconds)
+        return Undisturbed(before, after, ran.code, journal, seconds, folder)
 
     def look(self) -> world.World:
         """The estate as an independent reader sees it now."""
@@ -118,10 +121,9 @@ class Arena:
         """Let it happen, resume, and say what does not hold."""
         undisturbed = self.undisturbed
         self.estate.restore()
-        folder = self._folder()
+        folder = self.new_folder()
         begun = time.monotonic()
-        specs = [Spec(fault, kind, operation, number, str(folder / f"mark-{index}.txt"))
-                 for index, (fault, kind, operation, number) in enumerate(case.specs)]  # fmt: skip
+        specs = specs_of(case, folder)
         first = self.run(folder, specs, self.estate.options)
         fired = min(len(spec.lines) for spec in specs)
         verdict = Verdict(case, fired, first.code, None, 0.0)
@@ -132,8 +134,8 @@ class Arena:
         run = run_folder(folder)
         settled = not world.differences(world.comparable(undisturbed.after), world.comparable(halfway))
         say(_wrong_code(case, first.code, undisturbed, evidence.journal_of(run), settled=settled))
-        if case.fault in _SIGNALS:
-            say(_untold(case, first, run.name))
+        if case.fault in SIGNALS:
+            say(untold(first, f"--resume={run.name}"))
         again = self.run(folder, (), (f"--resume={run.name}",))
         verdict.resumed = again.code
         say(f"resume: {one}" for one in evidence.crashes(again.said))
@@ -164,7 +166,7 @@ class Arena:
         with said.open("wb") as out:
             process = subprocess.Popen(
                 [sys.executable, *program, *options], cwd=folder, stdin=subprocess.DEVNULL, stdout=out,
-                stderr=subprocess.STDOUT, env=self._suite.environment, start_new_session=True,
+                stderr=subprocess.STDOUT, env=self.suite.environment, start_new_session=True,
             )  # fmt: skip
         try:
             code = process.wait(_SECONDS)
@@ -180,7 +182,7 @@ class Arena:
             lost = [one for one in lost if not one.startswith("s3://") or ".zip" not in one]
         return lost
 
-    def _folder(self) -> Path:
+    def new_folder(self) -> Path:
         self._number += 1
         return self.directory / f"case-{self._number:03d}"
 
@@ -195,8 +197,8 @@ def run_folder(folder: Path) -> Path:
 def _wrong_code(case: Case, code: int, undisturbed: Undisturbed, journal: list[dict], *, settled: bool) -> list[str]:
     """The exit code as designed: 11 after a write that failed, or may have, and was not put right in the same run."""
     if case.fault in KILLS:
-        wanted = {_KILLED}
-    elif case.fault in _SIGNALS:
+        wanted = {KILLED}
+    elif case.fault in SIGNALS:
         wanted = {INTERRUPTED}
     elif case.fault in HARMLESS or settled:
         wanted = {undisturbed.code}
@@ -224,7 +226,13 @@ def _had_written(case: Case, journal: list[dict]) -> bool:
     )
 
 
-def _untold(case: Case, ran: Ran, run: str) -> list[str]:
+def untold(ran: Ran, way_on: str) -> list[str]:
+    """Whether the last lines of a run that was stopped say how to go on."""
     last = ran.said.rstrip().splitlines()[-3:]
-    told = any(f"--resume={run}" in line for line in last)
-    return [] if told else [f"{case.fault}: the last lines do not say how to resume: {last}"]
+    return [] if any(way_on in line for line in last) else [f"the last lines do not say how to go on: {last}"]
+
+
+def specs_of(case: Case, folder: Path) -> list[Spec]:
+    """The faults, each with the file in which its happening is noted."""
+    return [Spec(fault, kind, operation, number, str(folder / f"mark-{index}.txt"))
+            for index, (fault, kind, operation, number) in enumerate(case.specs)]  # fmt: skip

@@ -21,6 +21,7 @@ REGIONS = ("us-east-1", "eu-west-1")
 # has a stale rule: together they need every kind of write.
 FORWARDERS = ("alb-silent", "flow-core", "waf-public")
 BUCKET = f"{FORWARDERS[0]}-{ACCOUNT}-{REGIONS[0]}"  # whose notification document is written first
+SEEDED = "seeded"
 _QUEUE = "neighbours"
 
 
@@ -43,7 +44,7 @@ class ChaosEstate:
             rows = placed_cases((ACCOUNT,), REGIONS)
             seed_estate(self.endpoint, (ACCOUNT,), REGIONS, rows, LogSource(self.endpoint, rows))
             self._vary()
-            self._post("/_chaos/keep")
+            self.keep(SEEDED)
         except BaseException:
             self.stop()
             raise
@@ -78,9 +79,13 @@ class ChaosEstate:
             "--proof-timeout=5s",
         )
 
-    def restore(self) -> None:
-        """Everything as it was seeded, and an empty request log."""
-        self._post("/_chaos/restore")
+    def keep(self, state: str) -> None:
+        """Remember everything as it is now, under a name."""
+        self._post(f"/_chaos/keep/{state}")
+
+    def restore(self, state: str = SEEDED) -> None:
+        """Everything as it was seeded, or as it was kept under another name, and an empty request log."""
+        self._post(f"/_chaos/restore/{state}")
         self._ask("DELETE", "/_sandbox/requests")
 
     def requests(self) -> list[dict[str, object]]:

@@ -72,6 +72,17 @@ def unaccounted(journal: Sequence[_Entry], requests: Iterable[_Entry], lines: Se
     return found
 
 
+def joined(journals: Iterable[Sequence[_Entry]]) -> list[dict]:
+    """Journals of several runs as one: each counts its lines from 1."""
+    found: list[dict] = []
+    for journal in journals:
+        start = len(found)
+        for entry in journal:
+            more = {name: start + entry[name] for name in ("number", "intent") if isinstance(entry.get(name), int)}
+            found.append({**entry, **more})
+    return found
+
+
 def intents_of(journal: Iterable[_Entry]) -> list[tuple[str, str, str]]:
     """Kind of step, operation and step of every write intended, in order."""
     return [(str(entry["step"]).partition(" ")[0], str(entry["call"]["operation"]), str(entry["step"]))

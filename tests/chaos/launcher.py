@@ -178,9 +178,8 @@ class Chaos:
             case Fault.EXPIRED_REFRESHED | Fault.EXPIRED_UNSEEN | Fault.EXPIRED_FOR_GOOD as fault:
                 credentials = writer.aws.credentials
                 self._dead.add(credentials.get_frozen_credentials().access_key)
-                if fault is not Fault.EXPIRED_UNSEEN:  # the clock says so too: botocore fetches new ones
+                if fault is not Fault.EXPIRED_UNSEEN:  # the clock says so too: new ones are fetched
                     credentials._expiry_time = datetime.now(UTC) - timedelta(hours=1)
-                    credentials._refresh_using.__self__._cache.clear()
                 self._note("the session has expired")
 
     def _expired(self, request: object) -> AWSResponse | None:

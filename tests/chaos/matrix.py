@@ -1,13 +1,14 @@
 """Every case, made from the writes of an undisturbed run, and the table of how each went."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 
-from tests.chaos.case import Arena, Case, Undisturbed, Verdict
+from tests.chaos.case import Case, Undisturbed, Verdict
 from tests.chaos.evidence import intents_of
 from tests.chaos.faults import Fault
+from tests.chaos.rollback import WholeArena
 
 AT_EVERY_WRITE = (
     Fault.KILL_BEFORE, Fault.KILL_AFTER, Fault.KILL_JOURNALLED, Fault.DENIED, Fault.THROTTLED, Fault.THROTTLED_ALWAYS,
@@ -29,6 +30,11 @@ SPECIAL = (
     *(Case(((fault, *write, 1),)) for write in (_EXECUTE, _PUT, ("artifact", "PutObject"))
       for fault in (Fault.SIGINT, Fault.SIGINT_TWICE, Fault.SIGTERM)),
 )  # fmt: skip
+_UNDO = ("undo-stack", "ExecuteChangeSet")
+SPECIAL_UNDOING = tuple(
+    Case(((fault, *_UNDO, 1),), undoes=True)
+    for fault in (Fault.EXPIRED_REFRESHED, Fault.EXPIRED_FOR_GOOD, Fault.SIGINT, Fault.SIGINT_TWICE, Fault.SIGTERM)
+)
 
 
 def writes_of(undisturbed: Undisturbed) -> tuple[tuple[str, str], ...]:
@@ -36,21 +42,24 @@ def writes_of(undisturbed: Undisturbed) -> tuple[tuple[str, str], ...]:
     return tuple(dict.fromkeys((kind, operation) for kind, operation, _ in intents_of(undisturbed.journal)))
 
 
-def all_cases(undisturbed: Undisturbed) -> tuple[Case, ...]:
-    """Each fault at the first write of each kind, then those that belong to one write."""
-    common = (Case(((fault, *write, 1),)) for write in writes_of(undisturbed) for fault in AT_EVERY_WRITE)
-    return (*common, *SPECIAL)
+def all_cases(undisturbed: Undisturbed, undone: Undisturbed) -> tuple[Case, ...]:
+    """Each fault at the first write of each kind, then those that belong to one write: of a fix, and of a rollback."""
+    fixing, undoing = (
+        [Case(((fault, *write, 1),), undoes=run is undone) for write in writes_of(run) for fault in AT_EVERY_WRITE]
+        for run in (undisturbed, undone)
+    )
+    return (*fixing, *SPECIAL, *undoing, *SPECIAL_UNDOING)
 
 
 def run_all(
-    directory: Path, choose: Callable[[Undisturbed], Sequence[Case]], *, workers: int, told: Callable[[Verdict], None]
+    directory: Path, chosen: Callable[[Case], bool], *, workers: int, told: Callable[[Verdict], None]
 ) -> tuple[Undisturbed, tuple[Verdict, ...]]:
     """Run cases on some engines at once; each engine runs one case at a time."""
     with ThreadPoolExecutor(workers) as pool:
-        arenas = list(pool.map(lambda number: Arena(directory / f"arena-{number}"), range(workers)))
+        arenas = list(pool.map(lambda number: WholeArena(directory / f"arena-{number}"), range(workers)))
         try:
-            undisturbed = arenas[0].undisturbed
-            free: SimpleQueue[Arena] = SimpleQueue()
+            undisturbed, undone = arenas[0].undisturbed, arenas[0].undone
+            free: SimpleQueue[WholeArena] = SimpleQueue()
             for arena in arenas:
                 free.put(arena)
 
@@ -63,7 +72,7 @@ def run_all(
                 told(verdict)
                 return verdict
 
-            return undisturbed, tuple(pool.map(judged, choose(undisturbed)))
+            return undisturbed, tuple(pool.map(judged, filter(chosen, all_cases(undisturbed, undone))))
         finally:
             for arena in arenas:
                 arena.stop()

@@ -192,7 +192,8 @@ def test_only_what_has_no_resource_is_granted_on_everything() -> None:
         "account:ListRegions", "cloudformation:BatchDescribeTypeConfigurations",
         "cloudformation:DescribeStackDriftDetectionStatus", "cloudformation:DescribeStacks",
         "cloudformation:ListStacks", "cloudtrail:LookupEvents", "cloudwatch:GetMetricData", "ec2:DescribeRegions",
-        "iam:ListAccountAliases", "lambda:ListFunctions", "s3:ListAllMyBuckets", "sns:GetSubscriptionAttributes", "sts:GetCallerIdentity",
+        "iam:ListAccountAliases", "lambda:ListFunctions", "s3:ListAllMyBuckets",
+        "sns:GetSubscriptionAttributes", "sts:GetCallerIdentity",
     }  # fmt: skip
 
 

@@ -130,7 +130,7 @@ def test_a_command_is_the_runs_own_narrowed_to_its_scope(typed: list[str], scope
     ],
 )
 def test_what_was_chosen_with_pytests_own_options_stays_chosen(keyword: str, expected: list[str]) -> None:
-    selection = Selection(("checks/test_code.py", "/srv/somebody/test_own.py"), keyword, "critical")
+    selection = Selection(("checks/test_code.py", "/elsewhere/test_own.py"), keyword, "critical")
     commands = Commands(parsed("--regions=us-east-1", "--accounts=fleet.toml"), selection=selection)
 
     line = commands.fix(Scope(("111122223333",)))

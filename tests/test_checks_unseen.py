@@ -33,6 +33,8 @@ CHECKS = check_functions()
 OPTIONAL = {("artifact-apart", "artifact"), ("artifact-private", "artifact"), ("live-as-declared", "drift")}
 # Where another state of a check than UNKNOWN is right, and why.
 OTHERWISE = {
+    ("bucket-single-delivery", "identity"): "only says whether the target of another function was reached",
+    ("bucket-single-delivery", "stacks"): "as for identity",
     ("function-dead-letter", "invocation"): "a note says that it was not read",
     ("function-errors", "listed"): "only says from when metrics count",
     ("keys-named", "policy"): "only says whether S3 calls the forwarder at all",

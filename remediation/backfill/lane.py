@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Protocol
 
-from fixtures.answers import Answer, optional_number, optional_part, optional_text
+from fixtures.answers import Answer, optional_number, optional_part, optional_text, use_up
 from fixtures.aws import CallFailed
 from fixtures.fact import Cause
 from remediation.backfill.book import TAKEN, Book, Fate
@@ -156,6 +156,7 @@ class Lane:
                     intent, "lambda", "Invoke", FunctionName=self.function.name, InvocationType="Event",
                     Payload=item.payload,
                 )  # fmt: skip
+                use_up(answer)
             except CallFailed as failure:
                 if failure.cause is Cause.THROTTLED:
                     self.pace.slow_down(min(2.0**attempt, _LONGEST_PAUSE))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Final
 
-from fixtures.answers import Answer, items, moment, number, optional_text, text
+from fixtures.answers import Answer, items, moment, number, optional_text, text, use_up
 from fixtures.aws import CallFailed
 from fixtures.errors import InputError
 from fixtures.fact import Cause
@@ -56,7 +56,7 @@ class SendTestEvent(Step):
         """Call and look at the answer and the log's tail."""
         payload = self.payload or self._event(writer)
         answer = self._called(writer, payload)
-        _use_up(answer)
+        use_up(answer)
         tail = _decoded(optional_text(answer, "LogResult") or "")
         error = optional_text(answer, "FunctionError")
         if error:
@@ -109,13 +109,6 @@ def _decoded(tail: str) -> str:
         return base64.b64decode(tail).decode("utf-8", "replace")
     except ValueError:
         return ""
-
-
-def _use_up(answer: Answer) -> None:
-    """Read what the function returned, which is of no interest: else its connection would be left open."""
-    read = getattr(answer.get("Payload"), "read", None)
-    if callable(read):
-        read()
 
 
 def read_payload(path: Path | None) -> str | None:

@@ -25,16 +25,18 @@ READY := $(VENV)/.ready-$(VERSION)
 DEMO_REGIONS := us-east-1,eu-west-1
 REPORT := report.html
 # Minutes on two cores, and each about one thing that changes seldom: `make test` stays below five minutes without them.
-THOROUGH := tests/test_backfill_end_to_end.py tests/test_backfill_policy_sandbox.py tests/test_chaos.py \
-  tests/test_delivery_hub_end_to_end.py tests/test_end_to_end_approved.py \
-  tests/test_end_to_end_change_sets.py tests/test_end_to_end_failures.py tests/test_end_to_end_fleet.py \
-  tests/test_end_to_end_limits.py tests/test_end_to_end_triggers.py tests/test_evidence_end_to_end.py \
+THOROUGH := tests/test_backfill_policy_sandbox.py tests/test_chaos.py tests/test_delivery_hub_end_to_end.py \
+  tests/test_end_to_end_approved.py tests/test_end_to_end_change_sets.py \
+  tests/test_end_to_end_failures.py tests/test_end_to_end_limits.py tests/test_evidence_end_to_end.py \
   tests/test_external_id.py tests/test_history_end_to_end.py tests/test_interrupt.py \
-  tests/test_ledger_end_to_end.py tests/test_nightly_end_to_end.py tests/test_other_engines.py \
-  tests/test_permission_end_to_end.py tests/test_permission_undo.py tests/test_policy_fix_sandbox.py \
-  tests/test_policy_sandbox.py tests/test_resume.py tests/test_resume_waivers.py \
-  tests/test_roll_back_end_to_end.py tests/test_rotation_end_to_end.py tests/test_shard_merge.py \
-  tests/test_shard_waivers.py tests/test_workers_die.py
+  tests/test_ledger_end_to_end.py tests/test_nightly_end_to_end.py tests/test_permission_end_to_end.py \
+  tests/test_permission_undo.py tests/test_policy_fix_sandbox.py tests/test_policy_sandbox.py \
+  tests/test_resume.py tests/test_resume_waivers.py tests/test_roll_back_end_to_end.py \
+  tests/test_rotation_end_to_end.py tests/test_shard_merge.py tests/test_shard_waivers.py \
+  tests/test_workers_die.py
+# The longest of them, which a push does not wait for: .ci/run leaves them out.
+LONG := tests/test_backfill_end_to_end.py tests/test_end_to_end_fleet.py tests/test_end_to_end_triggers.py \
+  tests/test_other_engines.py
 # 200 forwarders through their rings, once undisturbed and once stopped by the tenth: four minutes each, alone.
 SCALE := tests/test_end_to_end_rings.py tests/test_end_to_end_scale.py
 
@@ -66,10 +68,10 @@ demo: $(READY)
 	  $(RUN) fixtures.sandbox.demo "$$(ls -d forwarder-runs/*/ | tail -n 1)results.jsonl" --regions=$(DEMO_REGIONS) $(SIZE:%=--size=%) --report=$(REPORT)
 
 test: $(READY)
-	@$(RUN) pytest tests -n 3 --dist loadfile $(THOROUGH:%=--ignore=%) $(SCALE:%=--ignore=%) $(ARGS)
+	@$(RUN) pytest tests -n 3 --dist loadfile $(THOROUGH:%=--ignore=%) $(LONG:%=--ignore=%) $(SCALE:%=--ignore=%) $(ARGS)
 
 thorough: $(READY)
-	@$(RUN) pytest $(THOROUGH) -n 2 --dist loadfile $(ARGS)
+	@$(RUN) pytest $(THOROUGH) $(LONG) -n 2 --dist loadfile $(ARGS)
 
 scale: $(READY)
 	@$(RUN) pytest $(SCALE) $(ARGS)

@@ -48,7 +48,7 @@ FACTS_OF: Mapping[str, frozenset[str]] = {
     "cloudformation:GetTemplate": frozenset(
         {"targets.forwarders.template", "targets.forwarders.code_source", "targets.shared.template"}
     ),
-    "cloudformation:ListChangeSets": frozenset({"targets.forwarders.change_sets"}),
+    "cloudformation:ListChangeSets": frozenset({"targets.forwarders.change_sets", "targets.shared.change_sets"}),
     # the secret is found among the shared stack's resources
     "cloudformation:ListStackResources": frozenset(
         {"targets.forwarders.resources", "targets.shared.resources", "targets.shared.secret"}

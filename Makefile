@@ -1,7 +1,7 @@
 # Every target does its own set-up, in .venv, from requirements.lock: a fresh clone needs Python 3.11 or newer, git and make.
 #   make demo     audit, fix and prove an emulated AWS estate on this machine, then judge the outcome; SIZE=40: a fleet
 #   make test     the suite's own tests          make test ARGS="-k trigger -x"
-#   make thorough what make test leaves out: policies with IAM enforced, a whole rollback, limits, fleets
+#   make thorough what make test leaves out: policies with IAM enforced, a whole rollback, limits, fleets, backfills
 #   make scale    200 forwarders through their rings: undisturbed, and where one breaks, the run stops and is resumed
 #   make chaos    every fault at every write of a fix and of its rollback, then on: half an hour, and prints the table
 #   make lint     ruff, mypy, and that the generated pages are up to date

@@ -14,9 +14,7 @@ from fixtures.state import DESIRES, OPTIONS
 from remediation.backfill.earlier import RECORD
 from remediation.backfill.record import BackfillRecord, read_record, write_record
 from remediation.backfill.request import BackfillRequest, parse_request
-
-# Nothing is collected and nothing is told but what is told here; xdist would only start processes.
-_QUIET = ("-qq", "--collect-only", "-p", "no:xdist")
+from reports.looking_run import QUIET, LookingRun, refuse_blind
 
 
 def run_backfill_command(arguments: Sequence[str], to_pytest: Callable[[Sequence[str]], list[str]]) -> int:
@@ -35,7 +33,7 @@ def run_backfill_command(arguments: Sequence[str], to_pytest: Callable[[Sequence
         folder = _earlier(request.resume)
         record = read_record(folder)
         request, words = record.applied_to(request), [*record.arguments, *words]
-    return int(pytest.main([*_QUIET, *to_pytest(words)], plugins=[_Backfill(request, words, folder)]))
+    return int(pytest.main([*QUIET, *to_pytest(words)], plugins=[_Backfill(request, words, folder)]))
 
 
 def _earlier(run: str) -> Path:
@@ -45,20 +43,18 @@ def _earlier(run: str) -> Path:
     raise InputError(f"--resume={run}", f"no such backfill below {ROOT}", "give its id, or the path of its folder")
 
 
-class _Backfill:
+class _Backfill(LookingRun):
     """A run that looks, tests nothing, and sends."""
 
     def __init__(self, request: BackfillRequest, words: Sequence[str], folder: Path | None) -> None:
         self._request = request
         self._words = tuple(words)
         self._folder = folder
-        self._code = 0
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         """Refuse, before anything is asked of AWS, what could not be done after it."""
-        if not config.stash[OPTIONS].looks:
-            raise _usage("backfill", "nothing to look at", "add --regions=us-east-1")
+        refuse_blind(config, "backfill")
         if self._folder is not None:
             take_up(config, self._folder)
             return
@@ -93,24 +89,9 @@ class _Backfill:
             record = BackfillRecord.of(self._request, self._words)
             write_record(run_folder(config), record)
         try:
-            self._code = BackfillRun(config, self._request, _say).carry_out()
+            self.code = BackfillRun(config, self._request, _say).carry_out()
         except InputError as error:
             raise pytest.UsageError(str(error)) from None
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection(self) -> bool:
-        """Collect nothing."""
-        return True
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """End with the verb's own code; that nothing was collected is no failure."""
-        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
-            session.exitstatus = self._code
-
-
-def _usage(thing: str, reason: str, remedy: str) -> pytest.UsageError:
-    return pytest.UsageError(str(InputError(thing, reason, remedy)))
 
 
 def _say(line: str) -> None:

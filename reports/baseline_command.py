@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 
 from checks.looked import why_unlisted
+from checks.verdict import HOLDS
 from fixtures.baseline import baseline_text
 from fixtures.errors import InputError
 from fixtures.estate import Estate
 from fixtures.state import ESTATE, OPTIONS
 from fixtures.whole_file import ORDINARY, refuse_unwritable, write_whole
+from reports.looking_run import QUIET, LookingRun, refuse_blind, usage
 
 DEFAULT_OUTPUT = "baseline.toml"
 STDOUT = "-"
 NONE_FOUND, NOT_SEEN = 1, 10
 _FACTS = frozenset({"identity", "stacks", "functions"})
-# Nothing is collected and nothing is told but what is told here; xdist would only start processes.
-_QUIET = ("-qq", "--collect-only", "-p", "no:xdist")
 
 
 def run_baseline_command(arguments: Sequence[str]) -> int:
@@ -30,14 +30,11 @@ def run_baseline_command(arguments: Sequence[str]) -> int:
     Returns:
         0 written; 1 there is no forwarder; 4 usage; 10 a target could not be listed, so nothing was written.
     """
-    return int(pytest.main([*_QUIET, *arguments], plugins=[_Inventory()]))
+    return int(pytest.main([*QUIET, *arguments], plugins=[_Inventory()]))
 
 
-class _Inventory:
+class _Inventory(LookingRun):
     """A run that looks and tests nothing."""
-
-    def __init__(self) -> None:
-        self._code = 0
 
     def pytest_addoption(self, parser: pytest.Parser) -> None:
         """Declare the verb's own options."""
@@ -51,12 +48,11 @@ class _Inventory:
         """Refuse, before anything is asked of AWS, what could not be written after it."""
         options = config.stash[OPTIONS]
         output = str(config.getoption("output"))
-        if not options.looks:
-            raise _usage("baseline", "nothing to look at", "add --regions=us-east-1, or --replay=FILE")
+        refuse_blind(config, "baseline", "add --regions=us-east-1, or --replay=FILE")
         if options.shard:
-            raise _usage("baseline", "a share is not all that there is", "leave --shard out")
+            raise usage("baseline", "a share is not all that there is", "leave --shard out")
         if options.fix or options.plan:
-            raise _usage("baseline", "it only looks", "leave --plan and --fix out")
+            raise usage("baseline", "it only looks", "leave --plan and --fix out")
         if output != STDOUT:
             _refuse_unusable(Path(output), force=bool(config.getoption("force")))
 
@@ -70,32 +66,22 @@ class _Inventory:
         estate = config.stash[ESTATE]
         unseen = [f"{seen.target} ({reason})" for seen in estate.targets if (reason := why_unlisted(seen))]
         if unseen and not config.getoption("partial"):
-            self._code = NOT_SEEN
+            self.code = NOT_SEEN
             _say(f"ERROR: {len(unseen)} of {len(estate.targets)} targets could not be listed, and nothing was written: "
                  f"{'; '.join(unseen)}; mend that, or add --partial")  # fmt: skip
         elif not estate.forwarders:
-            self._code = NONE_FOUND
+            self.code = NONE_FOUND
             _say("ERROR: no forwarder found, and nothing was written; check --regions, --accounts and --forwarders")
         else:
             _write(estate, str(config.getoption("output")))
+            self.code = HOLDS
             for target in unseen:
                 _say(f"not listed, so not in it: {target}")
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection(self) -> bool:
-        """Collect nothing."""
-        return True
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """End with the verb's own code; that nothing was collected is no failure."""
-        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
-            session.exitstatus = self._code
 
 
 def _refuse_unusable(output: Path, *, force: bool) -> None:
     if output.exists() and not force:
-        raise _usage(f"baseline {output}", "it is there already", "name another with --output=FILE, or add --force")
+        raise usage(f"baseline {output}", "it is there already", "name another with --output=FILE, or add --force")
     try:
         refuse_unwritable(f"baseline {output}", output)
     except InputError as error:
@@ -110,15 +96,10 @@ def _write(estate: Estate, output: str) -> None:
     try:
         write_whole(Path(output), (text,), ORDINARY)
     except OSError as error:
-        raise _usage(f"baseline {output}", error.strerror or str(error), "name a file that can be written") from error
+        raise usage(f"baseline {output}", error.strerror or str(error), "name a file that can be written") from error
     targets = len({forwarder.target for forwarder in estate.forwarders})
     _say(f"wrote {output}: {len(estate.forwarders)} forwarders in {targets} targets; review it, keep it in git, and "
          f"give it to audits with --baseline={output}")  # fmt: skip
-
-
-def _usage(thing: str, reason: str, remedy: str) -> pytest.UsageError:
-    """The user's mistake as pytest tells its own; `fixtures.plugin` cannot be imported before pytest does that."""
-    return pytest.UsageError(str(InputError(thing, reason, remedy)))
 
 
 def _say(line: str) -> None:

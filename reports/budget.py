@@ -5,21 +5,21 @@ from collections.abc import Generator, Iterable, Sequence
 
 import pytest
 
-from checks.verdict import NOT_SEEN, count
+from checks.verdict import HOLDS, NOT_SEEN, count
 from fixtures.budget import Budget, budget_of
 from fixtures.estate import Estate
 from fixtures.rates import Rates
 from fixtures.state import DESIRES, ESTATE, OPTIONS, SETTINGS
+from reports.looking_run import LookingRun
 
 _LISTINGS = frozenset({"identity", "stacks", "functions"})
 
 
-class BudgetRun:
+class BudgetRun(LookingRun):
     """A run that makes the listings, and ends with what the rest would take."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._facts: frozenset[str] = frozenset()
-        self._code = 0
         # whoever tells or keeps results does so for a run that is more than a collection
         config.option.collectonly = True
         config.option.verbose = -2
@@ -42,21 +42,10 @@ class BudgetRun:
             Rates(config.stash[SETTINGS].rates),
         )
         unseen = sum(not seen.reached for seen in estate.targets)
-        self._code = NOT_SEEN if unseen else 0
+        self.code = NOT_SEEN if unseen else HOLDS
         reporter = config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             reporter.write("".join(f"{line}\n" for line in budget_lines(budget, estate)))
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection(self) -> bool:
-        """Collect nothing."""
-        return True
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """End with the budget's own code; that nothing was collected is no failure."""
-        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
-            session.exitstatus = self._code
 
 
 def budget_lines(budget: Budget, estate: Estate) -> Sequence[str]:

@@ -1,24 +1,18 @@
 """`taegis-forwarders journal RUN [--verify]`: what a run wrote, for people, and whether its record is whole."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from fixtures.errors import InputError
 from fixtures.run_folder import ROOT
+from fixtures.verb_parser import VerbParser
 from remediation.journal import BrokenJournalError, read_journal
 from remediation.journal_end import end_of_journal
 from remediation.journal_text import journal_lines, journal_summary
 
 _FILE = "journal.jsonl"
 _BROKEN = 1
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise InputError("taegis-forwarders journal", message, "see --help")
 
 
 def run_journal_command(argv: Sequence[str]) -> int:
@@ -30,7 +24,7 @@ def run_journal_command(argv: Sequence[str]) -> int:
     Raises:
         InputError: there is no such run, or its journal cannot be read.
     """
-    parser = _Parser(prog="taegis-forwarders journal", description="what a run wrote to AWS")
+    parser = VerbParser(prog="taegis-forwarders journal", description="what a run wrote to AWS")
     parser.add_argument("run", metavar="RUN", help=f"a run's id (below {ROOT}), its folder, or its journal")
     parser.add_argument("--verify", action="store_true", help="only check that no line is missing or changed")
     given = parser.parse_args(argv)

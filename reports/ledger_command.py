@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
@@ -14,15 +13,14 @@ from checks.verdict import INTERRUPTED
 from fixtures.errors import InputError
 from fixtures.ledger.inventory import parse_address
 from fixtures.ledger.span import LOOKBACK, Span, parse_span
-from fixtures.state import OPTIONS
+from fixtures.verb_parser import VerbParser
 from fixtures.whole_file import refuse_unwritable
+from reports.looking_run import QUIET, LookingRun, refuse_blind
 
 VERB = "taegis-forwarders ledger"
 _FACTS = frozenset({"identity", "stacks", "functions", "listed", "notification", "bucket_region", "topic"})
 _FACTS_OF_OUTAGES = frozenset({"flow"})
 _OUTAGE = "outage"
-# Nothing is collected and nothing is told but what is told here; xdist would only start processes.
-_QUIET = ("-qq", "--collect-only", "-p", "no:xdist")
 _ELSEWHERE = (
     "--budget",
     "--fix",
@@ -57,14 +55,9 @@ class LedgerRequest:
     every_key: bool
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise InputError(VERB, message, "see taegis-forwarders ledger --help")
-
-
 def parser() -> argparse.ArgumentParser:
     """The verb's own options; all others are an audit's."""
-    made = _Parser(
+    made = VerbParser(
         prog=VERB,
         allow_abbrev=False,
         description="which objects that arrived in a span did the forwarders deliver, as far as anything shows it",
@@ -118,21 +111,19 @@ def run_ledger_command(arguments: Sequence[str], to_pytest: Callable[[Sequence[s
         InputError: an option cannot be used.
     """
     request, words = parse_request(arguments, datetime.now(UTC))
-    return int(pytest.main([*_QUIET, *to_pytest(words)], plugins=[_Asked(request)]))
+    return int(pytest.main([*QUIET, *to_pytest(words)], plugins=[_Asked(request)]))
 
 
-class _Asked:
+class _Asked(LookingRun):
     """A run that looks and tests nothing."""
 
     def __init__(self, request: LedgerRequest) -> None:
         self._request = request
-        self._code = 0
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         """Refuse, before anything is asked of AWS, what could not be done after it."""
-        if not config.stash[OPTIONS].looks:
-            raise pytest.UsageError(str(InputError("ledger", "nothing to look at", "add --regions=us-east-1")))
+        refuse_blind(config, "ledger")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_forwarders_facts(self) -> frozenset[str]:
@@ -144,20 +135,9 @@ class _Asked:
         from reports.ledger_telling import LedgerTelling  # noqa: PLC0415 - the checks, once pytest is there
 
         try:
-            self._code = LedgerTelling(config, self._request).carry_out()
+            self.code = LedgerTelling(config, self._request).carry_out()
         except InputError as error:
             raise pytest.UsageError(str(error)) from None
         except KeyboardInterrupt:
             sys.stdout.write("interrupted: nothing was written, and nothing can be said of what was not read\n")
-            self._code = INTERRUPTED
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection(self) -> bool:
-        """Collect nothing."""
-        return True
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """End with the verb's own code; that nothing was collected is no failure."""
-        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
-            session.exitstatus = self._code
+            self.code = INTERRUPTED

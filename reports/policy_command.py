@@ -6,11 +6,11 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from fixtures.errors import InputError, near
 from fixtures.notify_target import Topic, parse_target
 from fixtures.release import Release, read_release
+from fixtures.verb_parser import VerbParser
 from remediation.backfill.needs import BACKFILL_NEEDS
 from remediation.policy import (
     ALWAYS,
@@ -55,11 +55,6 @@ _PARTITION = re.compile(r"aws[a-z-]*")
 _TYPE = re.compile(r"\w+(::\w+){1,3}")
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise InputError(_COMMAND, message, "see --help")
-
-
 def run_policy_command(argv: Sequence[str]) -> int:
     """Print a policy or template to standard output, and what has to be known about it to standard error.
 
@@ -102,7 +97,7 @@ def _text(given: argparse.Namespace, statements: tuple[Statement, ...], place: P
 
 
 def _parsed(argv: Sequence[str]) -> argparse.Namespace:
-    parser = _Parser(prog=_COMMAND, description="the least that a run needs, made from what the code says")
+    parser = VerbParser(prog=_COMMAND, description="the least that a run needs, made from what the code says")
     add = parser.add_argument
     add("purpose", choices=tuple(ROLES), help="the role that reads (--role), the one that writes "
         "(--fix-role), that of a backfill (its --fix-role), or the one that notifies (--delivery-role)")  # fmt: skip

@@ -5,11 +5,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NoReturn
 
 from fixtures.errors import InputError
 from fixtures.estate import Forwarder, Target
 from fixtures.ledger.span import Span, parse_span
+from fixtures.verb_parser import VerbParser
 from remediation.backfill.after_fix import OPTION, spans_after
 from remediation.backfill.pace import FASTEST, SLOWEST, ErrorBudget, parse_budget
 
@@ -55,14 +55,9 @@ class BackfillRequest:
         return span
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise InputError(VERB, message, "see taegis-forwarders backfill --help")
-
-
 def parser() -> argparse.ArgumentParser:
     """The verb's own options; all others are an audit's."""
-    made = _Parser(
+    made = VerbParser(
         prog=VERB,
         allow_abbrev=False,
         description="send forwarders the objects that they did not deliver, as S3 would have told them",

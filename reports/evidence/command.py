@@ -1,14 +1,13 @@
 """`taegis-forwarders evidence verify|show DIR`: whether a pack holds, and what is in it. Offline."""
 
-import argparse
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from checks.verdict import count
 from fixtures.errors import InputError
+from fixtures.verb_parser import VerbParser
 from reports.evidence.index import README
 from reports.evidence.manifest import BrokenManifestError, read_manifest
 from reports.evidence.verify import verified
@@ -17,11 +16,6 @@ _COMMAND = "taegis-forwarders evidence"
 _BROKEN = 1
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what would move a terminal's cursor; line ends and tabs stay
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise InputError(_COMMAND, message, "see --help")
 
 
 def run_evidence_command(argv: Sequence[str]) -> int:
@@ -33,8 +27,8 @@ def run_evidence_command(argv: Sequence[str]) -> int:
     Raises:
         InputError: an argument cannot be used, or the folder is no pack.
     """
-    parser = _Parser(prog=_COMMAND, description="an evidence pack that a run with --evidence=DIR wrote")
-    verbs = parser.add_subparsers(dest="verb", metavar="verify|show", required=True, parser_class=_Parser)
+    parser = VerbParser(prog=_COMMAND, description="an evidence pack that a run with --evidence=DIR wrote")
+    verbs = parser.add_subparsers(dest="verb", metavar="verify|show", required=True, parser_class=VerbParser)
     verify = verbs.add_parser("verify", help="check every file, the journal's chain, and that all is of one run")
     verify.add_argument("--digest", metavar="SHA256", help="that of manifest.json as the run printed it")
     show = verbs.add_parser("show", help="print the index")

@@ -1,6 +1,5 @@
 """`taegis-forwarders history FILE`: the runs that were kept, one subject's life, and the end of what is old."""
 
-import argparse
 import fnmatch
 import json
 import sqlite3
@@ -9,17 +8,12 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
-from typing import NoReturn
 
 from checks.verdict import count
 from fixtures.errors import InputError, near
+from fixtures.verb_parser import VerbParser
 from reports.history.record import RUN_COLUMNS, past_run
 from reports.history.schema import opened, read
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise InputError("taegis-forwarders history", message, "see --help")
 
 
 def run_history_command(argv: Sequence[str]) -> int:
@@ -28,7 +22,7 @@ def run_history_command(argv: Sequence[str]) -> int:
     Raises:
         InputError: there is no such history, it cannot be read, or it knows nothing of the subject.
     """
-    parser = _Parser(prog="taegis-forwarders history", description="what runs with --history=FILE found")
+    parser = VerbParser(prog="taegis-forwarders history", description="what runs with --history=FILE found")
     parser.add_argument("file", metavar="FILE", help="the history")
     parser.add_argument("--subject", metavar="GLOB", help="tell the life of these subjects: account/region/name")
     parser.add_argument("--keep", metavar="N", help="forget all but the last N runs")

@@ -30,6 +30,12 @@ def read(aws: Aws, _region: str, began: list[str]) -> str:
     return aws.account
 
 
+@begins_with("s3:GetEncryptionConfiguration")
+def read_fast(aws: Aws, _region: str, began: list[str]) -> str:
+    began.append(f"{aws.account}, fast")
+    return aws.account
+
+
 def account(clients: Clients, name: str) -> Aws:
     return Aws(clients, Credentials(name, "secret"), name)
 
@@ -45,6 +51,22 @@ def test_targets_take_turns_and_none_is_finished_first(fake: FakeAws) -> None:  
         assert first.result()
         assert [answer.result() for answer in answers] == ["one"] * 20 + ["other"] * 20
     assert began[:20].count("one") == began[:20].count("other") == 10
+
+
+def test_what_takes_longest_at_its_rate_begins_first(fake: FakeAws) -> None:  # noqa: ARG001  as above
+    began: list[str] = []
+    clock = Clock()
+    clients = Clients(Governor(Rates({SEARCH: 5}), clock=clock, sleep=clock.sleep))
+    gate = threading.Event()
+    with Fan(threads=1) as fan:
+        first = fan.ask(gate.wait, SECONDS)
+        fast = [fan.ask(read_fast, account(clients, "one"), REGION, began) for _ in range(10)]
+        slow = [fan.ask(read, account(clients, name), REGION, began) for name in ("one", "two") for _ in range(2)]
+        gate.set()
+        assert first.result()
+        for answer in (*fast, *slow):
+            answer.result()
+    assert sorted(began[:4]) == ["one", "one", "two", "two"]
 
 
 def test_a_read_that_may_not_go_yet_keeps_no_thread_from_others() -> None:

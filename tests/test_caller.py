@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from botocore.credentials import Credentials  # noqa: TID251  credentials are what AWS access is opened with
 
-from fixtures import observe as look
 from fixtures.answers import text
 from fixtures.aws import Aws, CallFailed, Clients
 from fixtures.caller import Caller, Request, may_be_made_beside
@@ -278,7 +277,7 @@ def test_a_look_that_has_many_calls_ahead_starts_one_and_ends_it(
 ) -> None:
     looker.look(EVERYTHING)
     assert not made
-    monkeypatch.setattr(look, "_MANY", -1)
+    monkeypatch.setattr("fixtures.observe.MANY", -1)
     looker.look(EVERYTHING)
     assert made
     assert looker.clients._caller is None

@@ -59,9 +59,9 @@ def shape(result: Result) -> Result:
     """The result with its own names, digests and counts replaced by placeholders in every line of evidence."""
     counted = (_COUNTED.sub(r"<number> \g<what> since <time>", text) for text in _evidence(result))
     texts = [_DIGEST.sub("<digest>", text) for text in counted]
-    names = _own_names(result.forwarder, result.account, result.region)
-    if names is not None:
-        found, labels = names
+    labels = _labels(result)
+    if any(name in text for name in labels for text in texts):  # most speak of nobody; a pattern takes long to make
+        found = _own_names(result.forwarder, tuple(labels))
         texts = [found.sub(lambda match: _label(match[0], labels), text) for text in texts]
     return _with_evidence(result, texts)
 
@@ -70,21 +70,22 @@ def _label(name: str, labels: Mapping[str, str]) -> str:
     return name if CALLER.match(name) else labels.get(name, "<function>")
 
 
+def _labels(result: Result) -> Mapping[str, str]:
+    """The placeholder of each of a subject's names."""
+    names = ((result.region, "<region>"), (result.account, "<account>"), (result.forwarder, "<forwarder>"))
+    return {name: label for name, label in names if len(name) > 2}
+
+
 @lru_cache(maxsize=32_768)
-def _own_names(forwarder: str, account: str, region: str) -> tuple[re.Pattern[str], Mapping[str, str]] | None:
-    """What finds a subject's names in a text, and the placeholder of each; None where it has no name."""
-    labels = {name: label for name, label in (
-        (region, "<region>"), (account, "<account>"), (forwarder, "<forwarder>")
-    ) if len(name) > 2}  # fmt: skip
-    if not labels:
-        return None
+def _own_names(forwarder: str, names: tuple[str, ...]) -> re.Pattern[str]:
+    """What finds a subject's names in a text."""
     # Longest first, so that a forwarder called like its region does not lose half of its name. The vendor's function
     # name, `<stack>-scwx-tdr-lambda-<integration>`, counts as one name, whatever the integration.
-    parts = [re.escape(name) for name in sorted(labels, key=len, reverse=True)]
-    if forwarder in labels:
+    parts = [re.escape(name) for name in sorted(names, key=len, reverse=True)]
+    if forwarder in names:
         parts.insert(0, re.escape(forwarder) + r"-scwx-tdr-lambda-[A-Za-z0-9_-]+")
     parts.insert(0, CALLER.pattern)
-    return re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(parts)})(?![A-Za-z0-9])"), labels
+    return re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(parts)})(?![A-Za-z0-9])")
 
 
 def by_finding(results: Iterable[Result]) -> tuple[Group, ...]:
@@ -109,7 +110,7 @@ def by_waiver(results: Iterable[Result]) -> tuple[Group, ...]:
 
 def by_check(results: Iterable[Result]) -> tuple[Group, ...]:
     """Groups of the same check and status, whatever was found."""
-    return _group(results, lambda shape: (shape.check, shape.status))
+    return _group(results, lambda result: (result.check, result.status), told=lambda result: result)
 
 
 def by_advice(results: Iterable[Result]) -> tuple[Group, ...]:
@@ -117,10 +118,12 @@ def by_advice(results: Iterable[Result]) -> tuple[Group, ...]:
     return _group(results, lambda shape: (shape.check, shape.advice))
 
 
-def _group(results: Iterable[Result], key: Callable[[Result], tuple[str, ...]]) -> tuple[Group, ...]:
+def _group(
+    results: Iterable[Result], key: Callable[[Result], tuple[str, ...]], told: Callable[[Result], Result] = shape
+) -> tuple[Group, ...]:
     found: dict[tuple[str, ...], list[Result]] = {}
     for result in sorted(results, key=rank):
-        found.setdefault(key(shape(result)), []).append(result)
+        found.setdefault(key(told(result)), []).append(result)
     groups = [Group(_shared(members), _subjects(members), tuple(members)) for members in found.values()]
     return tuple(sorted(groups, key=lambda group: (rank(group.shared)[:2], -len(group), rank(group.shared))))
 

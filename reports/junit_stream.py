@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -38,6 +39,20 @@ class JunitStream(LogXML):
         if not reporter.attrs:  # pytest puts them together again for each phase
             reporter.record_testreport(report)
         return reporter
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """As pytest does; where a phase passed and no output is told, without asking for the test at every step."""
+        alone = report.passed and report.when in {"call", "teardown"} and self.logging == "no"
+        if not alone or self.open_reports:  # pytest looks among the open ones for the test whose teardown it is
+            super().pytest_runtest_logreport(report)
+            return
+        reporter = self._opentestcase(report)
+        if report.when == "call":
+            reporter.append_pass(report)
+        if self.report_duration in {"total", report.when}:
+            reporter.duration += getattr(report, "duration", 0.0)
+        if report.when == "teardown":
+            self.finalize(report)
 
     def finalize(self, report: pytest.TestReport) -> None:
         """Write a test down whose last phase is told."""
@@ -86,11 +101,16 @@ def _element(reporter: "_NodeReporter", told: Sequence[tuple[str, str]]) -> str:
     properties = [*reporter.properties, *told]
     inside = "".join(ET.tostring(node, encoding="unicode") for node in reporter.nodes)
     if properties:
-        listed = "".join(f'<property name="{_text(name)}" value="{_text(v)}" />' for name, v in properties)
+        listed = "".join(_property(name, value) for name, value in properties)
         inside = f"<properties>{listed}</properties>{inside}"
     given = {**reporter.attrs, "time": f"{reporter.duration:.3f}"}
     attributes = " ".join(f'{name}="{_text(value)}"' for name, value in given.items())
     return f"<testcase {attributes}>{inside}</testcase>" if inside else f"<testcase {attributes} />"
+
+
+@lru_cache(maxsize=4096)  # very many are alike
+def _property(name: str, value: str) -> str:
+    return f'<property name="{_text(name)}" value="{_text(value)}" />'
 
 
 def _text(value: str) -> str:

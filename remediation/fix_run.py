@@ -16,7 +16,7 @@ from fixtures.whole_file import write_whole
 from remediation import rotation
 from remediation.approval import held_to, left_out, read_approved
 from remediation.change_set_preview import with_change_sets
-from remediation.cutover import FILE as LEDGER
+from remediation.cutover_ledger import FILE as LEDGER
 from remediation.engine import State
 from remediation.intent import intent_of
 from remediation.journal import FINISHED, RESUME, Journal, is_finished, read_stopped

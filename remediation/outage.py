@@ -12,7 +12,7 @@ from fixtures.ledger.changes import Change, about
 from fixtures.ledger.span import LOOKBACK, Span
 from fixtures.readers.timelines import read_timeline
 from fixtures.readers.trails import EVENTS, read_changes
-from remediation.cutover import Outage
+from remediation.cutover_ledger import Outage
 from remediation.engine import side_by_side
 from remediation.ledger import Sources
 

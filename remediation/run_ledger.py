@@ -8,7 +8,8 @@ from fixtures.ledger.entry import Entry
 from fixtures.ledger.listing import Bounds
 from fixtures.ledger.span import Span
 from fixtures.ledger.stream import Counts
-from remediation.cutover import CutoverLedger, Cutovers, Outage
+from remediation.cutover import Cutovers
+from remediation.cutover_ledger import CutoverLedger, Outage
 from remediation.ledger import How, Sources
 from remediation.ledger_run import Read, read_ledgers, rows_in
 from remediation.outage import outages_of

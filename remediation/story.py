@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from remediation.cutover import CutoverLedger
+from remediation.cutover_ledger import CutoverLedger
 
 
 @dataclass(frozen=True, slots=True)

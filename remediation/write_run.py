@@ -21,7 +21,8 @@ from fixtures.state import ESTATE, OPTIONS
 from fixtures.whole_file import write_whole
 from remediation.access import Access
 from remediation.consent import confirmed
-from remediation.cutover import CutoverLedger, Cutovers
+from remediation.cutover import Cutovers
+from remediation.cutover_ledger import CutoverLedger
 from remediation.engine import ALL_FIXES, Lanes, Outcome, State, StepOutcome, apply
 from remediation.held import HeldResults
 from remediation.interrupts import Interrupts

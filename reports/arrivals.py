@@ -7,7 +7,7 @@ from checks.verdict import count
 from fixtures.ledger.entry import Delivery
 from fixtures.ledger.stream import Counts
 from remediation.backfill.after_fix import OPTION
-from remediation.cutover import CutoverLedger
+from remediation.cutover_ledger import CutoverLedger
 from reports.commands import Commands, Scope
 
 

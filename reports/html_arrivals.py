@@ -2,7 +2,7 @@
 
 from html import escape
 
-from remediation.cutover import CutoverLedger
+from remediation.cutover_ledger import CutoverLedger
 from reports.arrivals import OpenQuestion, in_all, open_questions, sending
 from reports.commands import Commands
 from reports.html_markup import command, listed, section

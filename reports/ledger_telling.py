@@ -20,7 +20,7 @@ from fixtures.prices import prices_with
 from fixtures.state import ESTATE, OPTIONS, SETTINGS
 from fixtures.whole_file import write_whole
 from remediation.backfill.progress import Seldom
-from remediation.cutover import Outage
+from remediation.cutover_ledger import Outage
 from remediation.ledger import How, Sources, sources_of
 from remediation.ledger_run import Read, foretold, read_ledgers, rows_in
 from remediation.outage import outages_of

@@ -20,7 +20,6 @@ from fixtures.whole_file import PRIVATE, write_whole
 from remediation.story import FIX_STORY, PLAN_LINES
 from reports.budget import BudgetRun
 from reports.commands import Commands, called_program
-from reports.delivery.deliveries import Deliveries
 from reports.delivery.outcome import Delivered
 from reports.delivery.record import FILE as DELIVERIES
 from reports.delivery.record import delivery_records
@@ -41,6 +40,7 @@ from reports.tally import TALLY, Tally
 from reports.terminal import TerminalStory
 
 if TYPE_CHECKING:
+    from reports.delivery.deliveries import Deliveries
     from reports.evidence.plugin import EvidencePack
 
 
@@ -91,11 +91,13 @@ def pytest_configure(config: pytest.Config) -> None:
         plugins.register(story, "forwarders-html")
 
 
-def _deliveries(config: pytest.Config) -> Deliveries | None:
+def _deliveries(config: pytest.Config) -> "Deliveries | None":
     """What the run delivers. It is registered before the reports, and so goes out after them, but before a pack."""
     options = config.stash.get(OPTIONS, None)
     if options is None or not options.delivery.delivers:
         return None
+    from reports.delivery.deliveries import Deliveries  # noqa: PLC0415 - 30 ms that only such a run needs
+
     deliveries = Deliveries(config)
     config.pluginmanager.register(deliveries, "forwarders-deliveries")
     return deliveries

@@ -13,7 +13,7 @@ from fixtures.ledger.span import Span
 from fixtures.ledger.stream import Counts
 from remediation.backfill.after_fix import spans_after
 from remediation.backfill.request import parse_request
-from remediation.cutover import CutoverLedger, Outage
+from remediation.cutover_ledger import CutoverLedger, Outage
 from reports.arrivals import open_questions, sending
 from reports.commands import Commands
 from reports.html_arrivals import arrivals_block

@@ -11,7 +11,7 @@ from fixtures.errors import InputError
 from fixtures.estate import Target
 from fixtures.ledger.span import Span
 from fixtures.run_folder import ROOT
-from remediation.cutover import FILE
+from remediation.cutover_ledger import FILE
 
 OPTION = "--after-fix"
 
@@ -22,7 +22,7 @@ class _Open(BaseModel):
 
 
 class _Row(BaseModel):
-    """One forwarder of a run's ledger (`remediation.cutover.CutoverLedger.facts`), as far as it matters here."""
+    """One forwarder of a run's ledger (`remediation.cutover_ledger.CutoverLedger.facts`), as far as it matters here."""
 
     model_config = ConfigDict(frozen=True)
     account: str

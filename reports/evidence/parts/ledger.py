@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from remediation.cutover import FILE
+from remediation.cutover_ledger import FILE
 from reports.evidence.material import Material
 from reports.evidence.piece import Lacking, Piece, kept_file
 

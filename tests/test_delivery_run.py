@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.estate import Estate
+from reports.delivery import notify  # here, so that a run in this process brings in none of its own
 from tests.estates import a_forwarder, a_legacy_forwarder, an_estate
 from tests.replayed import Ran, kept, run_suite
 from tests.webhook_server import PATH, Reply, WebhookServer, webhook_server
@@ -182,7 +183,7 @@ def test_who_is_interrupted_while_telling_has_all_reports_and_the_verdict(
         assert Path(pytester.path / "r.xml").is_file()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("reports.delivery.notify.post", interrupted)
+    monkeypatch.setattr(notify, "post", interrupted)
     ran = night(pytester, DRIFTED, address, "--html=r.html", "--junitxml=r.xml")
     assert ran.code == 1
     assert told(ran) == ["notified   NOT webhook at 127.0.0.1 (env:SOME_WEBHOOK): interrupted"]
@@ -194,7 +195,7 @@ def test_an_error_of_the_suite_in_telling_is_said_and_no_more(
     def broken(*_: object) -> str:
         raise ZeroDivisionError(SECRET)
 
-    monkeypatch.setattr("reports.delivery.notify.post", broken)
+    monkeypatch.setattr(notify, "post", broken)
     ran = night(pytester, HEALTHY, address, "--notify-on=always")
     assert ran.code == 0
     (line,) = told(ran)

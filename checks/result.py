@@ -105,7 +105,7 @@ def result_of(report: "pytest.TestReport") -> Result | None:
     given: Mapping[str, object] = dict(report.user_properties)
     if not given.keys() >= _ALWAYS:
         return None
-    texts = {name: str(given[name]) for name in _TEXTS if name in given}
+    texts = {name: str(value) for name, value in given.items() if name in _TEXTS}
     return Result(
         **texts,
         severity=Severity(str(given["severity"])),

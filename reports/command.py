@@ -4,6 +4,8 @@ Only the standard library is imported here at the top: this file is found under 
 checkout, `taegis_forwarders.reports.command` when installed), and must put the suite's folder on the path first.
 """
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -53,6 +55,7 @@ def run_suite(given: Sequence[str]) -> int:
     """
     import pytest  # noqa: PLC0415 - see the module's docstring
 
+    atexit.register(gc.freeze)  # or Python would look through all that the run kept, only to end: 0.15 s
     return int(pytest.main(pytest_arguments(given)))
 
 

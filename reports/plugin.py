@@ -1,5 +1,6 @@
 """Wires the reports into pytest. xdist's workers report to the controller and print nothing themselves."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,8 +25,7 @@ from reports.delivery.outcome import Delivered
 from reports.delivery.record import FILE as DELIVERIES
 from reports.delivery.record import delivery_records
 from reports.environment import environment, mode_of
-from reports.exports.exported import Exported
-from reports.exports.exporting import Exporting, refuse_impossible
+from reports.exports.exported import STEP_SUMMARY, Exported
 from reports.history.schema import refuse_unusable
 from reports.html_file import HtmlFile
 from reports.junit import JunitProperties, tell_waivers
@@ -78,10 +78,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if deliveries:
         deliveries.made_from(ending)
     options = config.stash.get(OPTIONS, None)
-    exports = options.exports if options else ()
-    with usage_errors():
-        refuse_impossible(exports)
-    plugins.register(Exporting(exports, ending.summary, ending.tell_exported), "forwarders-exporting")
+    _export(config, ending)
     if junit:
         plugins.register(JunitProperties(), "forwarders-junit")
     if plugins.hasplugin("html"):
@@ -101,6 +98,19 @@ def _deliveries(config: pytest.Config) -> "Deliveries | None":
     deliveries = Deliveries(config)
     config.pluginmanager.register(deliveries, "forwarders-deliveries")
     return deliveries
+
+
+def _export(config: pytest.Config, ending: "RunEnding") -> None:
+    """Write the files of `--export`, and the page of a job, where there are any."""
+    options = config.stash.get(OPTIONS, None)
+    exports = options.exports if options else ()
+    if not exports and not os.environ.get(STEP_SUMMARY):
+        return
+    from reports.exports.exporting import Exporting, refuse_impossible  # noqa: PLC0415 - 15 ms, as above
+
+    with usage_errors():
+        refuse_impossible(exports)
+    config.pluginmanager.register(Exporting(exports, ending.summary, ending.tell_exported), "forwarders-exporting")
 
 
 def _evidence(config: pytest.Config) -> "EvidencePack | None":

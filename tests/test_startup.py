@@ -1,4 +1,4 @@
-"""What an audit loads before it asks anything: neither the engine of a fix nor what delivers reports."""
+"""What an audit loads before it asks anything: neither the engine of a fix nor what delivers or exports reports."""
 
 import subprocess
 import sys
@@ -22,6 +22,7 @@ sys.exit(pytest.main(pytest_arguments(sys.argv[2:]), plugins=[Say()]))
 """
 ENGINE = {"remediation.engine", "remediation.writer", "remediation.two_passes", "remediation.plan"}
 DELIVERY = {"reports.delivery.deliveries", "reports.delivery.message"}
+EXPORTS = {"reports.exports.exporting", "reports.exports.ocsf"}
 
 
 def loaded(folder: Path, *options: str) -> set[str]:
@@ -33,11 +34,11 @@ def loaded(folder: Path, *options: str) -> set[str]:
     return set(names.split())
 
 
-def test_an_audit_loads_neither_engine_nor_delivery(tmp_path: Path) -> None:
+def test_an_audit_loads_neither_engine_nor_delivery_nor_exports(tmp_path: Path) -> None:
     found = loaded(tmp_path)
     assert "remediation.plugin" in found
     assert "reports.plugin" in found
-    assert found & (ENGINE | DELIVERY) == set()
+    assert found & (ENGINE | DELIVERY | EXPORTS) == set()
 
 
 @pytest.mark.parametrize("option", ["--plan", "--fix"])
@@ -47,3 +48,7 @@ def test_a_run_that_plans_or_writes_loads_the_engine(option: str, tmp_path: Path
 
 def test_a_run_that_delivers_loads_what_delivers(tmp_path: Path) -> None:
     assert loaded(tmp_path, "--notify=arn:aws:sns:us-east-1:111122223333:alarms", "--notify-on=finding") >= DELIVERY
+
+
+def test_a_run_that_exports_loads_what_exports(tmp_path: Path) -> None:
+    assert loaded(tmp_path, "--export=results.csv") >= EXPORTS

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from checks.verdict import count
 from reports.line import Line
 
+# GitHub Actions, "Adding a job summary": Markdown that is added to this file stands on the job's page.
+STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
+
 
 @dataclass(frozen=True, slots=True)
 class Exported:

@@ -9,16 +9,13 @@ from fixtures.version import suite_version
 from fixtures.whole_file import refuse_unwritable, write_whole
 from reports.exports.asff import AsffFinding, asff_findings, asff_parts
 from reports.exports.csv_text import csv_parts
-from reports.exports.exported import Exported
+from reports.exports.exported import STEP_SUMMARY, Exported
 from reports.exports.markdown import markdown
 from reports.exports.ocsf import ocsf_parts, refuse_missing_models
 from reports.exports.place import Places
 from reports.origin import Origin, origin_of
 from reports.results_file import result_lines
 from reports.summary import Summary
-
-# GitHub Actions, "Adding a job summary": Markdown that is added to this file stands on the job's page.
-STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 def refuse_impossible(exports: Sequence[Export]) -> None:

@@ -97,6 +97,15 @@ def test_a_thread_that_waits_in_the_middle_of_a_read_lets_another_work() -> None
         assert all(answer.result() for answer in waiting)
 
 
+def test_while_much_is_asked_for_few_threads_work_and_all_of_them_afterwards() -> None:
+    meeting = threading.Barrier(8, timeout=SECONDS)  # which eight threads reach only together
+    with Fan(threads=8) as fan:
+        with fan.asking():
+            asked = [fan.ask(meeting.wait) for _ in range(8)]
+            assert len(fan._threads) == 2
+        assert sorted(answer.result() for answer in asked) == list(range(8))
+
+
 def test_what_goes_on_from_an_answer_holds_no_thread() -> None:
     with Fan(threads=1) as fan:
         gate = threading.Event()

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import botocore.session  # noqa: TID251  what ours is held against
+import botocore.utils  # noqa: TID251  as above
 import pytest
 
-from fixtures.aws_session import aws_session
+from fixtures.aws_session import aws_session, in_utc
 
 SERVICES = ("account", "cloudformation", "cloudwatch", "kms", "lambda", "logs", "organizations", "s3", "sns", "sts")
 
@@ -59,3 +60,25 @@ def test_a_profile_that_does_not_exist_is_told_where_it_is_used(monkeypatch: pyt
     session = aws_session()
     with pytest.raises(botocore.exceptions.ProfileNotFound):
         session.get_credentials()
+
+
+TIMES = (
+    0, 1700000000, 1700000000.123, "1700000000", "2026-11-24T12:34:56Z", "2026-11-24T12:34:56.789Z",
+    "2026-11-24T12:34:56+02:00", "2026-11-24T12:34:56", "Tue, 24 Nov 2026 12:34:56 GMT", "20261124T123456Z",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("written", TIMES, ids=repr)
+def test_a_time_is_read_as_botocore_reads_it(written: str | float) -> None:
+    theirs = botocore.utils.parse_timestamp(written)  # type: ignore[arg-type]  # it takes numbers as well
+    ours = in_utc(written)
+    assert (ours.tzinfo is None) == (theirs.tzinfo is None)
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("odd", ["", "soon", None, 1e300, [], "2026-13-45T00:00:00Z"], ids=repr)
+def test_what_is_no_time_is_refused_as_botocore_refuses_it(odd: str) -> None:
+    with pytest.raises(Exception) as theirs:  # noqa: PT011  whatever it is
+        botocore.utils.parse_timestamp(odd)
+    with pytest.raises(theirs.type):
+        in_utc(odd)

@@ -6,7 +6,7 @@ from concurrent.futures import CancelledError
 import pytest
 from botocore.credentials import Credentials  # noqa: TID251  credentials are what AWS access is opened with
 
-from fixtures.answer import settled
+from fixtures.answer import Pending, settled
 from fixtures.answers import items, text
 from fixtures.aws import Aws, CallFailed, Clients
 from fixtures.fact import NOT_READ, Cause
@@ -40,12 +40,33 @@ def account(clients: Clients, name: str) -> Aws:
     return Aws(clients, Credentials(name, "secret"), name)
 
 
+class Gate:
+    """Holds a pool's thread while a test asks."""
+
+    def __init__(self) -> None:
+        self._begun, self._opened = threading.Event(), threading.Event()
+
+    def held(self, fan: Fan) -> Pending[bool]:
+        """Hold a thread; it is held when this returns."""
+        answer = fan.ask(self._wait)
+        assert self._begun.wait(SECONDS)
+        return answer
+
+    def set(self) -> None:
+        """Let it go on."""
+        self._opened.set()
+
+    def _wait(self) -> bool:
+        self._begun.set()
+        return self._opened.wait(SECONDS)
+
+
 def test_targets_take_turns_and_none_is_finished_first(fake: FakeAws) -> None:  # noqa: ARG001  nothing is asked of it
     began: list[str] = []
     clients = Clients(Governor(Rates({SEARCH: 1000})))
-    gate = threading.Event()
+    gate = Gate()
     with Fan(threads=1) as fan:
-        first = fan.ask(gate.wait, SECONDS)
+        first = gate.held(fan)
         answers = [fan.ask(read, account(clients, name), REGION, began) for name in ("one", "other") for _ in range(20)]
         gate.set()
         assert first.result()
@@ -57,9 +78,9 @@ def test_what_takes_longest_at_its_rate_begins_first(fake: FakeAws) -> None:  # 
     began: list[str] = []
     clock = Clock()
     clients = Clients(Governor(Rates({SEARCH: 5}), clock=clock, sleep=clock.sleep))
-    gate = threading.Event()
+    gate = Gate()
     with Fan(threads=1) as fan:
-        first = fan.ask(gate.wait, SECONDS)
+        first = gate.held(fan)
         fast = [fan.ask(read_fast, account(clients, "one"), REGION, began) for _ in range(10)]
         slow = [fan.ask(read, account(clients, name), REGION, began) for name in ("one", "two") for _ in range(2)]
         gate.set()

@@ -53,6 +53,14 @@ class World:
             self.place.call("s3", "put_object", Bucket=BUCKET, Key=key, Body=b"x", StorageClass=storage_class)
         self.place.call("s3", "put_bucket_notification_configuration", Bucket=BUCKET, NotificationConfiguration=rules)
 
+    def after_what_is_there(self) -> datetime:
+        """A time, not in the future, after all objects that the sandbox was seeded with; S3 tells whole seconds."""
+        found = self.place.call("s3", "list_objects_v2", Bucket=BUCKET)["Contents"]
+        newest = max(one["LastModified"] for one in found)  # type: ignore[attr-defined]
+        since: datetime = newest.replace(microsecond=0) + timedelta(seconds=1)
+        assert eventually(lambda: datetime.now(UTC) >= since)
+        return since
+
     def calls(self) -> tuple[Mapping[str, object], ...]:
         return tuple(one for one in requests_of(self.sandbox.endpoint) if str(one["agent"]).startswith(SUITE_AGENT))
 
@@ -75,7 +83,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def test_a_backfill_works_with_the_generated_policies_and_calls_nothing_else(world: World) -> None:
-    since = datetime.now(UTC) - timedelta(seconds=1)
+    since = world.after_what_is_there()
     keys = [f"AWSLogs/{number}.json.gz" for number in range(5)]
     world.write_untold(*keys)
     world.write_untold("AWSLogs/a.json.gz", storage_class="GLACIER")

@@ -5,10 +5,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from _pytest.junitxml import LogXML
 
 from checks.outcome import Status
+from reports.junit_stream import JunitStream
 from tests.fake_run import case, write_run
 
 pytest_plugins = ["pytester"]
@@ -103,3 +106,22 @@ def _read(path: Path) -> list[str]:
     """Every element of a report, sorted; times and where the file is left out."""
     text = re.sub(r' (time|timestamp)="[^"]*"|0x[0-9a-f]+', "", path.read_text(encoding="utf-8"))
     return sorted(re.split(r"(?=<testcase )|(?=</testsuite>)", text))
+
+
+@pytest.mark.parametrize("duration", ["total", "call"])
+def test_the_time_of_a_test_is_that_of_the_phases_pytest_would_have_counted(
+    duration: Literal["total", "call"], tmp_path: Path
+) -> None:
+    told = []
+    for kind in ("whole", "streamed"):
+        xml = LogXML(tmp_path / kind, None, report_duration=duration)
+        report = JunitStream(xml) if kind == "streamed" else xml
+        report.pytest_sessionstart()
+        for when, seconds in (("setup", 1.0), ("call", 2.0), ("teardown", 4.0)):
+            report.pytest_runtest_logreport(
+                pytest.TestReport("a.py::test", ("a.py", 1, "test"), {}, "passed", None, when, duration=seconds)  # type: ignore[arg-type]
+            )
+        report.pytest_sessionfinish()
+        told.append(re.findall(r"<testcase [^>]*>", (tmp_path / kind).read_text(encoding="utf-8")))
+    assert told[0] == told[1]
+    assert len(told[0]) == 1
